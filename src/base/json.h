@@ -40,20 +40,20 @@ class Json {
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;  // in the order of arrival; canonical() sorts
 
-  Json() = default;                                  // null
-  Json(std::nullptr_t) {}                            // NOLINT(google-explicit-constructor)
-  Json(bool value) : value_(value) {}                // NOLINT(google-explicit-constructor)
-  Json(int value) : Json(std::int64_t{value}) {}     // NOLINT(google-explicit-constructor)
-  Json(unsigned value) : Json(std::uint64_t{value}) {}  // NOLINT(google-explicit-constructor)
-  Json(std::int64_t value);                          // NOLINT(google-explicit-constructor)
-  Json(std::uint64_t value);                         // NOLINT(google-explicit-constructor)
-  Json(const char* text) : value_(std::string(text)) {}      // NOLINT(google-explicit-constructor)
-  Json(std::string text) : value_(std::move(text)) {}        // NOLINT(google-explicit-constructor)
+  Json() = default;                                           // null
+  Json(std::nullptr_t) {}                                     // NOLINT(google-explicit-constructor)
+  Json(bool value) : value_(value) {}                         // NOLINT(google-explicit-constructor)
+  Json(int value) : Json(std::int64_t{value}) {}              // NOLINT(google-explicit-constructor)
+  Json(unsigned value) : Json(std::uint64_t{value}) {}        // NOLINT(google-explicit-constructor)
+  Json(std::int64_t value);                                   // NOLINT(google-explicit-constructor)
+  Json(std::uint64_t value);                                  // NOLINT(google-explicit-constructor)
+  Json(const char* text) : value_(std::string(text)) {}       // NOLINT(google-explicit-constructor)
+  Json(std::string text) : value_(std::move(text)) {}         // NOLINT(google-explicit-constructor)
   Json(std::string_view text) : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
-  Json(Number number) : value_(std::move(number)) {}         // NOLINT(google-explicit-constructor)
-  Json(Array items) : value_(std::move(items)) {}            // NOLINT(google-explicit-constructor)
-  Json(Object members) : value_(std::move(members)) {}       // NOLINT(google-explicit-constructor)
-  Json(const std::vector<std::string>& texts);               // NOLINT(google-explicit-constructor)
+  Json(Number number) : value_(std::move(number)) {}          // NOLINT(google-explicit-constructor)
+  Json(Array items) : value_(std::move(items)) {}             // NOLINT(google-explicit-constructor)
+  Json(Object members) : value_(std::move(members)) {}        // NOLINT(google-explicit-constructor)
+  Json(const std::vector<std::string>& texts);                // NOLINT(google-explicit-constructor)
   static Json object(std::initializer_list<Member> members) { return Json{Object{members}}; }
   static Json array(std::initializer_list<Json> items = {}) { return Json{Array{items}}; }
 
@@ -112,7 +112,7 @@ class StrictReader {
   std::uint64_t uint(std::string_view key);
   std::int64_t integer(std::string_view key);
   bool boolean(std::string_view key);
-  const Json& any(std::string_view key);                // whatever it is
+  const Json& any(std::string_view key);                 // whatever it is
   std::vector<std::string> texts(std::string_view key);  // an array of strings
   // Records a defect found by the caller ("must be sha256: and 64 hex"); the first one wins.
   void refuse(std::string_view key, std::string_view why);

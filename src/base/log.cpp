@@ -24,8 +24,9 @@ void log_line(std::string_view part, std::string_view event, Json::Object fields
 }
 
 void log_error(std::string_view part, std::string_view event, const Error& error) {
-  log_line(part, event, {{"message", printable(error.message, 1000)},
-                         {"detail", printable(error.detail, 1000)}});
+  log_line(
+      part, event,
+      {{"message", printable(error.message, 1000)}, {"detail", printable(error.detail, 1000)}});
 }
 
 }  // namespace coffer

@@ -43,8 +43,8 @@ std::optional<std::uint64_t> scaled(std::string_view text, std::span<const Unit>
 
 constexpr std::array kCounts{Unit{"", 1}, Unit{"k", 1000}, Unit{"M", 1'000'000},
                              Unit{"G", 1'000'000'000}};
-constexpr std::array kSizes{Unit{"GiB", 1ULL << 30}, Unit{"MiB", 1ULL << 20}, Unit{"KiB", 1ULL << 10},
-                            Unit{"B", 1}, Unit{"", 1}};
+constexpr std::array kSizes{Unit{"GiB", 1ULL << 30}, Unit{"MiB", 1ULL << 20},
+                            Unit{"KiB", 1ULL << 10}, Unit{"B", 1}, Unit{"", 1}};
 constexpr std::array kDurations{Unit{"h", 3600}, Unit{"m", 60}, Unit{"s", 1}};
 
 // `width` decimal digits at `from`, nothing when there is anything else.
@@ -75,9 +75,12 @@ std::optional<std::chrono::sys_days> calendar_day(std::string_view text) {
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
-                                                                          : lead < 0xf5   ? 4
-                                                                                          : 0;
+    const std::size_t length = lead < 0x80   ? 1
+                               : lead < 0xc2 ? 0
+                               : lead < 0xe0 ? 2
+                               : lead < 0xf0 ? 3
+                               : lead < 0xf5 ? 4
+                                             : 0;
     if (length == 0 || i + length > text.size()) return false;
     for (std::size_t k = 1; k < length; ++k) {
       const auto next = static_cast<unsigned char>(text[i + k]);
@@ -107,7 +110,8 @@ Result<ByteVector> parse_hex(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); i += 2) {
     unsigned value = 0;
     const auto [rest, error] = std::from_chars(text.data() + i, text.data() + i + 2, value, 16);
-    const bool upper = (text[i] >= 'A' && text[i] <= 'F') || (text[i + 1] >= 'A' && text[i + 1] <= 'F');
+    const bool upper =
+        (text[i] >= 'A' && text[i] <= 'F') || (text[i + 1] >= 'A' && text[i + 1] <= 'F');
     if (error != std::errc{} || rest != text.data() + i + 2 || upper) {
       return Error{Code::InvalidArgument, "not lower-case hex"};
     }
@@ -133,7 +137,9 @@ Result<ByteVector> parse_base64(std::string_view text) {
   if (text.size() % 4 != 0) return bad;
   ByteVector out;
   for (std::size_t i = 0; i < text.size(); i += 4) {
-    const std::size_t pad = i + 4 < text.size() || text[i + 3] != '=' ? 0 : text[i + 2] == '=' ? 2 : 1;
+    const std::size_t pad = i + 4 < text.size() || text[i + 3] != '=' ? 0
+                            : text[i + 2] == '='                      ? 2
+                                                                      : 1;
     unsigned group = 0;
     for (std::size_t k = 0; k < 4; ++k) {
       const auto value = k < 4 - pad ? kBase64.find(text[i + k]) : std::size_t{0};
@@ -201,7 +207,7 @@ std::string render_duration(std::chrono::seconds duration) {
 
 std::string render_count(std::uint64_t value) {
   std::string text = std::to_string(value);
-  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, ",");
+  for (std::size_t i = text.size(); i > 3; i -= 3) text.insert(i - 3, 1, ',');
   return text;
 }
 
@@ -213,8 +219,8 @@ Result<UnixTime> parse_time(std::string_view text) {
   const auto hour = digits(text, 11, 2);
   const auto minute = digits(text, 14, 2);
   const auto second = digits(text, 17, 2);
-  const bool shape = text.size() == 20 && text[10] == 'T' && text[13] == ':' && text[16] == ':' &&
-                     text[19] == 'Z';
+  const bool shape =
+      text.size() == 20 && text[10] == 'T' && text[13] == ':' && text[16] == ':' && text[19] == 'Z';
   const auto day = shape ? calendar_day(text) : std::nullopt;
   if (!day || !hour || !minute || !second || *hour > 23 || *minute > 59 || *second > 59) {
     return Error{Code::InvalidArgument, "not a time like 2026-03-01T09:30:00Z"};

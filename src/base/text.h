@@ -1,8 +1,8 @@
 // Text that people and wires use: encodings, sizes, durations, times, near names.
 //
-// Each parse_x is the inverse of its x or render_x. Errors: InvalidArgument, naming what was wanted.
-// Thread-safety: pure functions.
-// Source: RFC 4648 (base64 with padding, base32 in lower case without), RFC 3339.
+// Each parse_x is the inverse of its x or render_x. Errors: InvalidArgument, naming what was
+// wanted. Thread-safety: pure functions. Source: RFC 4648 (base64 with padding, base32 in lower
+// case without), RFC 3339.
 #pragma once
 
 #include <cstddef>

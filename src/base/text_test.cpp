@@ -34,7 +34,8 @@ TEST(Text, QuantitiesWithUnits) {
   EXPECT_EQ(*parse_size("1GiB"), 1ULL << 30);
   EXPECT_EQ(*parse_size("4096"), 4096U);
   EXPECT_EQ(parse_duration("10m")->count(), 600);
-  for (const std::string bad : {"", "k", "-1", "1.5k", "1kk", "99999999999999999999", "20000000000G"}) {
+  for (const std::string bad :
+       {"", "k", "-1", "1.5k", "1kk", "99999999999999999999", "20000000000G"}) {
     EXPECT_FALSE(parse_count(bad)) << bad;
   }
   EXPECT_FALSE(parse_duration("0s"));
@@ -49,8 +50,8 @@ TEST(Text, TimesOfRfc3339) {
   EXPECT_EQ(render_time(*parse_time("2026-03-01T09:30:00Z")), "2026-03-01T09:30:00Z");
   EXPECT_EQ(render_time(*parse_date_end("2027-01-31")), "2027-02-01T00:00:00Z");
   EXPECT_EQ(render_time(*parse_date_end("2028-02-29")), "2028-03-01T00:00:00Z");
-  for (const std::string bad : {"2026-03-01 09:30:00Z", "2026-02-30T00:00:00Z", "2026-03-01T24:00:00Z",
-                          "2026-03-01T09:30:00+00:00", ""}) {
+  for (const std::string bad : {"2026-03-01 09:30:00Z", "2026-02-30T00:00:00Z",
+                                "2026-03-01T24:00:00Z", "2026-03-01T09:30:00+00:00", ""}) {
     EXPECT_FALSE(parse_time(bad)) << bad;
   }
   EXPECT_FALSE(parse_date_end("2027-02-29"));
@@ -58,7 +59,8 @@ TEST(Text, TimesOfRfc3339) {
 
 TEST(Text, Utf8IsStrict) {
   EXPECT_TRUE(is_utf8("\xe7\x94\x9f\xf0\x9f\x8c\x8a"));
-  for (const std::string bad : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe7\x94", "\x80"}) {
+  for (const std::string bad :
+       {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe7\x94", "\x80"}) {
     EXPECT_FALSE(is_utf8(bad));
   }
 }

@@ -86,8 +86,8 @@ Sha256& Sha256::update(ByteView bytes) {
 
 Digest Sha256::finish() {
   Digest out;
-  must(EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_.get()), raw(out.bytes.data()), nullptr) ==
-       1);
+  must(EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_.get()), raw(out.bytes.data()),
+                          nullptr) == 1);
   return out;
 }
 
@@ -190,9 +190,9 @@ Signature SignKey::sign(ByteView message) const {
 
 bool verify(const SignPublic& key, ByteView message, ByteView signature) {
   ready();
-  return signature.size() == 64 && crypto_sign_verify_detached(raw(signature.data()),
-                                                               raw(message.data()), message.size(),
-                                                               raw(key.data())) == 0;
+  return signature.size() == 64 &&
+         crypto_sign_verify_detached(raw(signature.data()), raw(message.data()), message.size(),
+                                     raw(key.data())) == 0;
 }
 
 SealKey SealKey::generate() { return *from_secret(random_bytes(32)); }
@@ -218,7 +218,8 @@ Result<ByteVector> SealKey::open(ByteView sealed) const {
 Result<ByteVector> seal_to(const SealPublic& recipient, ByteView plain) {
   ready();
   ByteVector out(plain.size() + crypto_box_SEALBYTES);
-  if (crypto_box_seal(raw(out.data()), raw(plain.data()), plain.size(), raw(recipient.data())) != 0) {
+  if (crypto_box_seal(raw(out.data()), raw(plain.data()), plain.size(), raw(recipient.data())) !=
+      0) {
     return Error{Code::InvalidArgument, "the recipient's key is no X25519 key"};
   }
   return out;

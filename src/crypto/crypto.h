@@ -25,7 +25,7 @@ namespace coffer {
 // A SHA-256 value. Written "sha256:" and 64 hex digits.
 struct Digest {
   std::array<std::byte, 32> bytes{};
-  std::string text() const;                        // sha256:…
+  std::string text() const;  // sha256:…
   std::string base64() const { return coffer::base64(bytes); }
   // The id that people see: `prefix` and the first 80 bits in base32, "run_" + 16 characters.
   std::string id(std::string_view prefix) const;
@@ -96,7 +96,8 @@ class SignKey {
 
 bool verify(const SignPublic& key, ByteView message, ByteView signature);
 
-// ---- Sealed boxes: anyone seals to a public key, its owner opens ---------------------------------
+// ---- Sealed boxes: anyone seals to a public key, its owner opens
+// ---------------------------------
 
 using SealPublic = std::array<std::byte, 32>;
 
