@@ -71,7 +71,8 @@ Result<> TreeWriter::begin(std::string_view path, FileMode mode) {
   COFFER_CHECK(close_file());
   const auto parts = split(path, '/');
   std::size_t common = 0;
-  while (common < open_.size() && common + 1 < parts.size() && open_[common].name == parts[common]) {
+  while (common < open_.size() && common + 1 < parts.size() &&
+         open_[common].name == parts[common]) {
     ++common;
   }
   COFFER_CHECK(leave_to(common));

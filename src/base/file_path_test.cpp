@@ -14,16 +14,19 @@ namespace {
 
 TEST(FilePath, RefusesWhatCouldLeaveTheTreeOrDeceive) {
   using namespace std::string_literals;
-  for (const auto& path :
-       {""s, "/etc/passwd"s, "../a"s, "a/../b"s, "a/./b"s, "a//b"s, "a/"s, "."s, ".."s, "a\nb"s,
-        "a\0b"s, "a\x7f"s, "caf\xe9"s, "\xc2\x9b" "31m"s, std::string(256, 'a'), std::string(1025, 'a')}) {
+  for (const auto& path : {""s, "/etc/passwd"s, "../a"s, "a/../b"s, "a/./b"s, "a//b"s, "a/"s, "."s,
+                           ".."s, "a\nb"s, "a\0b"s, "a\x7f"s, "caf\xe9"s,
+                           "\xc2\x9b"
+                           "31m"s,
+                           std::string(256, 'a'), std::string(1025, 'a')}) {
     EXPECT_FALSE(check_path(path)) << printable(path);
   }
   std::string deep = "a";
   for (std::size_t i = 1; i < kPathDepthMax; ++i) deep += "/a";
   EXPECT_TRUE(check_path(deep));
   EXPECT_FALSE(check_path(deep + "/a"));
-  for (const auto& path : {"a"s, "a/b.csv"s, "..."s, "..a"s, "a b/ü 日本.txt"s, std::string(255, 'a')}) {
+  for (const auto& path :
+       {"a"s, "a/b.csv"s, "..."s, "..a"s, "a b/ü 日本.txt"s, std::string(255, 'a')}) {
     EXPECT_TRUE(check_path(path)) << path;
   }
 }
