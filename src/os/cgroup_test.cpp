@@ -1,0 +1,109 @@
+#include "os/cgroup.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "os/channel.h"
+#include "os/process.h"
+
+namespace coffer {
+namespace {
+
+constexpr GroupLimits kLimits{.memory_bytes = 32U << 20, .pids = 8, .cpus = 1};
+
+std::string fresh_name(const char* what) {
+  return std::string("test-") + what + "-" + std::to_string(::getpid());
+}
+
+class CgroupLimits : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const auto usable = cgroups_.usable(); !usable) GTEST_SKIP() << usable.error().message;
+  }
+
+  // Starts `body` in the group and answers how it ended.
+  ExitStatus run_in(const Group& group, const std::function<int()>& body) {
+    auto go = make_channel_pair().value();
+    auto child = Process::fork([&] {
+                   char byte = 0;
+                   return ::read(go.first.get(), &byte, 1) == 1 ? body() : 99;
+                 }).value();
+    if (const auto attached = group.attach(child.pid()); !attached) {
+      ADD_FAILURE() << attached.error().message;
+    }
+    if (group.clone_fd() < 0) {
+      EXPECT_TRUE(group.holds(child.pid()).value());
+    }
+    EXPECT_EQ(::write(go.second.get(), "g", 1), 1);
+    return child.wait(20s).value();
+  }
+
+  Cgroups cgroups_{Cgroups::detect()};
+};
+
+TEST_F(CgroupLimits, AreReadBackAndRemovedWithTheGroup) {
+  std::filesystem::path made;
+  {
+    auto group = cgroups_.create(fresh_name("back"), kLimits).value();
+    EXPECT_EQ(group.read_back().value(), kLimits);
+    made = cgroups_.base(Controller::Memory).base / fresh_name("back");
+    EXPECT_TRUE(std::filesystem::exists(made));
+    EXPECT_EQ(cgroups_.create(fresh_name("back"), kLimits).error().code, Code::AlreadyExists);
+  }
+  EXPECT_FALSE(std::filesystem::exists(made));
+}
+
+TEST_F(CgroupLimits, StopForksAtThePidsLimit) {
+  auto group = cgroups_.create(fresh_name("pids"), kLimits).value();
+  if (group.clone_fd() >= 0) GTEST_SKIP() << "v2 groups are entered by clone";
+  const auto ended = run_in(group, [] {
+    int forked = 0;
+    while (forked < 50) {
+      const pid_t pid = ::fork();
+      if (pid == 0) {
+        ::pause();
+        ::_exit(0);
+      }
+      if (pid < 0) break;
+      ++forked;
+    }
+    return forked;
+  });
+  EXPECT_EQ(ended.code, 7);
+  EXPECT_TRUE(group.remove(5s)) << "the sleeping children are killed";
+}
+
+TEST_F(CgroupLimits, KillAtTheMemoryLimitAndNotBelow) {
+  auto group = cgroups_.create(fresh_name("memory"), kLimits).value();
+  if (group.clone_fd() >= 0) GTEST_SKIP() << "v2 groups are entered by clone";
+  const auto touch = [](std::size_t bytes) {
+    return [bytes] {
+      void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (memory == MAP_FAILED) return 1;
+      std::memset(memory, 1, bytes);
+      return 0;
+    };
+  };
+  EXPECT_TRUE(run_in(group, touch(16U << 20)).ok());
+  EXPECT_EQ(group.memory_kills().value(), 0U);
+  EXPECT_EQ(run_in(group, touch(64U << 20)).signal, SIGKILL);
+  EXPECT_GE(group.memory_kills().value(), 1U);
+  EXPECT_TRUE(wait_readable(group.memory_event_fd(), 1s));
+}
+
+TEST(Cgroups, SayWhatMendsAMissingController) {
+  const Cgroups none;
+  const auto refused = none.usable();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::FailedPrecondition);
+  EXPECT_NE(refused.error().message.find("memory"), std::string::npos);
+  EXPECT_FALSE(none.create("x", kLimits));
+}
+
+}  // namespace
+}  // namespace coffer
