@@ -1,0 +1,87 @@
+// The Merkle tree of the ledger: leaf and node hashes, roots, proofs and their verification.
+//
+// Invariants: a tree only grows; it keeps the hash of every complete subtree, so root and proofs at
+// any earlier size take O(log n) hashes. It never needs the entries: leaf hashes are enough. Sizes
+// and indexes count entries.
+// Errors: InvalidArgument (an index or size beyond the tree), Corrupt (a proof that proves
+// nothing). Thread-safety: as plain values. Source: RFC 6962 section 2.1 (hashing, proofs); RFC
+// 9162 sections 2.1.3.2 and 2.1.4.2 (verification).
+//
+//   MerkleTree tree;
+//   tree.append(leaf_hash(entry));
+//   COFFER_TRY(const Proof proof, tree.inclusion({.index = 0, .size = tree.size()}));
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "crypto/crypto.h"
+
+namespace coffer::ledger {
+
+Digest leaf_hash(ByteView entry);                           // H(0x00 || entry)
+Digest node_hash(const Digest& left, const Digest& right);  // H(0x01 || left || right)
+Digest empty_root();                                        // H("")
+
+// Hashes in the order of RFC 6962: the leaf's sibling first, the root's child last.
+using Proof = std::vector<Digest>;
+
+struct Position {
+  std::uint64_t index;
+  std::uint64_t size;  // of the tree that the proof is for
+};
+
+struct SizeRange {
+  std::uint64_t from;
+  std::uint64_t to;
+};
+
+class MerkleTree {
+ public:
+  // Appends one leaf hash and answers its index.
+  std::uint64_t append(const Digest& leaf);
+  std::uint64_t size() const { return levels_.empty() ? 0 : levels_[0].size(); }
+  Digest root() const;
+  Result<Digest> root_at(std::uint64_t size) const;
+  Result<Digest> leaf(std::uint64_t index) const;
+  // The hash of the complete subtree of 2^level leaves that starts at leaf index * 2^level.
+  Result<Digest> node(unsigned level, std::uint64_t index) const;
+  Result<Proof> inclusion(Position position) const;
+  // That the tree of size `to` begins with the tree of size `from`.
+  Result<Proof> consistency(SizeRange sizes) const;
+
+ private:
+  Digest range_hash(std::uint64_t first, std::uint64_t last) const;
+  void prove_prefix(SizeRange sizes, Proof& proof) const;
+  // levels_[k][i] covers the leaves [i * 2^k, (i + 1) * 2^k); only complete subtrees are kept.
+  std::vector<std::vector<Digest>> levels_;
+};
+
+// The same root from a stream of leaf hashes, in O(log n) memory.
+class RootStream {
+ public:
+  void append(const Digest& leaf);
+  std::uint64_t size() const { return size_; }
+  Digest root() const;
+
+ private:
+  std::uint64_t size_{0};
+  std::vector<Digest> peaks_;  // of the complete subtrees, largest first: one per set bit of size_
+};
+
+struct InclusionClaim {
+  Position position;
+  Digest leaf;
+  Digest root;
+};
+Result<> verify_inclusion(const InclusionClaim& claim, const Proof& proof);
+
+struct ConsistencyClaim {
+  SizeRange sizes;
+  Digest from_root;
+  Digest to_root;
+};
+Result<> verify_consistency(const ConsistencyClaim& claim, const Proof& proof);
+
+}  // namespace coffer::ledger
