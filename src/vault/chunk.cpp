@@ -1,0 +1,135 @@
+#include "vault/chunk.h"
+
+#include <fmt/format.h>
+#include <zstd.h>
+
+#include <cstring>
+#include <optional>
+
+#include "vault/keys.h"
+
+namespace coffer::vault {
+namespace {
+
+constexpr std::string_view kChunkLabel = "coffer-chunk-v1\n";
+constexpr int kLevel = 3;
+constexpr std::size_t kProbe = std::size_t{16} << 10;
+enum Method : std::uint8_t { kStored = 0, kZstd = 1 };
+
+ByteVector associated(const Digest& id) {
+  ByteVector out(kChunkLabel.size() + id.bytes.size());
+  std::memcpy(out.data(), kChunkLabel.data(), kChunkLabel.size());
+  std::memcpy(out.data() + kChunkLabel.size(), id.bytes.data(), id.bytes.size());
+  return out;
+}
+
+std::size_t compress(std::span<std::byte> room, ByteView plain, int level) {
+  const std::size_t length =
+      ZSTD_compress(room.data(), room.size(), plain.data(), plain.size(), level);
+  return ZSTD_isError(length) != 0U ? 0 : length;  // room too small: it does not get smaller
+}
+
+// A cheap look at the middle of a large chunk spares level 3 on what is compressed already.
+bool looks_compressible(ByteView plain) {
+  if (plain.size() < 4 * kProbe) return true;
+  const ByteView sample = plain.subspan(plain.size() / 2, kProbe);
+  ByteVector room(kProbe - kProbe / 32);
+  return compress(room, sample, 1) != 0;
+}
+
+// method byte || payload
+ByteVector encode(ByteView plain) {
+  if (looks_compressible(plain)) {
+    ByteVector out(1 + plain.size() - plain.size() / 32);
+    const std::size_t length = compress(std::span{out}.subspan(1), plain, kLevel);
+    if (length != 0) {
+      out.resize(1 + length);
+      out[0] = std::byte{kZstd};
+      return out;
+    }
+  }
+  ByteVector out(1 + plain.size());
+  out[0] = std::byte{kStored};
+  std::memcpy(out.data() + 1, plain.data(), plain.size());
+  return out;
+}
+
+// Nothing when `encoded` is not exactly one encoding of `length` bytes.
+std::optional<ByteVector> decode(ByteView encoded, std::size_t length) {
+  if (encoded.empty() || length == 0 || length > kChunkMax) return {};
+  const ByteView payload = encoded.subspan(1);
+  if (encoded[0] == std::byte{kStored}) {
+    if (payload.size() != length) return {};
+    return ByteVector{payload.begin(), payload.end()};
+  }
+  if (encoded[0] != std::byte{kZstd}) return {};
+  ByteVector plain(length);
+  if (ZSTD_decompress(plain.data(), plain.size(), payload.data(), payload.size()) != length) {
+    return {};
+  }
+  return plain;
+}
+
+}  // namespace
+
+ChunkRef ChunkRef::copy() const {
+  return {.id = id,
+          .name = name,
+          .key = copy_of(key),
+          .plain_bytes = plain_bytes,
+          .sealed_bytes = sealed_bytes};
+}
+
+Digest chunk_id(const Key& dataset_key, ByteView plain) { return hmac_sha256(dataset_key, plain); }
+
+SealedChunk seal_chunk(const Key& dataset_key, Key chunk_key, ByteView plain) {
+  const Digest id = chunk_id(dataset_key, plain);
+  ByteVector bytes = aead_seal(chunk_key, encode(plain), associated(id));
+  ChunkRef ref{.id = id,
+               .name = sha256(bytes),
+               .key = std::move(chunk_key),
+               .plain_bytes = static_cast<std::uint32_t>(plain.size()),
+               .sealed_bytes = static_cast<std::uint32_t>(bytes.size())};
+  return {std::move(ref), std::move(bytes)};
+}
+
+Result<ByteVector> open_chunk(const Key& dataset_key, const ChunkRef& ref, ByteView sealed) {
+  const Error corrupt{Code::Corrupt, fmt::format("chunk {} is not what its list says: changed, or "
+                                                 "another key",
+                                                 ref.name.text())};
+  if (sealed.size() != ref.sealed_bytes || sha256(sealed) != ref.name) return corrupt;
+  const auto encoded = aead_open(ref.key, sealed, associated(ref.id));
+  if (!encoded) return corrupt;
+  auto plain = decode(*encoded, ref.plain_bytes);
+  if (!plain || chunk_id(dataset_key, *plain) != ref.id) return corrupt;
+  return *std::move(plain);
+}
+
+std::size_t ChunkIndex::Hash::operator()(const Digest& digest) const {
+  std::size_t out = 0;  // a digest's bytes are uniform already
+  std::memcpy(&out, digest.bytes.data(), sizeof out);
+  return out;
+}
+
+const ChunkRef* ChunkIndex::find(const Digest& id) const {
+  const auto at = by_id_.find(id);
+  return at == by_id_.end() ? nullptr : &at->second;
+}
+
+void ChunkIndex::insert(ChunkRef ref) {
+  const Digest id = ref.id;
+  by_id_.emplace(id, std::move(ref));
+}
+
+void ChunkIndex::forget_name(const Digest& name) {
+  std::erase_if(by_id_, [&](const auto& item) { return item.second.name == name; });
+}
+
+std::vector<Digest> ChunkIndex::names() const {
+  std::vector<Digest> out;
+  out.reserve(by_id_.size());
+  for (const auto& [id, ref] : by_id_) out.push_back(ref.name);
+  return out;
+}
+
+}  // namespace coffer::vault

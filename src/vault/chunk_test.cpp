@@ -1,0 +1,122 @@
+#include "vault/chunk.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "vault/chunker.h"
+#include "vault/detail/scratch_test.h"
+
+namespace coffer::vault {
+namespace {
+
+std::vector<std::string_view> chunks_of(const Chunker& chunker, std::string_view data) {
+  std::vector<std::string_view> out;
+  while (!data.empty()) {
+    const std::size_t length = chunker.cut(bytes_of(data));
+    out.push_back(data.substr(0, length));
+    data.remove_prefix(length);
+  }
+  return out;
+}
+
+TEST(VaultChunker, KeepsItsLimitsAndJoinsBackTogether) {
+  const Chunker chunker{key_of(1)};
+  const std::string data = noise(12U << 20, 1);
+  std::string joined;
+  const auto chunks = chunks_of(chunker, data);
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    EXPECT_LE(chunks[i].size(), kChunkMax);
+    if (i + 1 < chunks.size()) {
+      EXPECT_GT(chunks[i].size(), kChunkMin);
+    }
+    joined += chunks[i];
+  }
+  EXPECT_EQ(joined, data);
+  EXPECT_GE(chunks.size(), 6U);  // 12 MiB at about one MiB each
+  EXPECT_LE(chunks.size(), 24U);
+}
+
+TEST(VaultChunker, CutsUniformDataAtTheMaximumAndSmallDataNever) {
+  const Chunker chunker{key_of(1)};
+  EXPECT_EQ(chunker.cut(bytes_of(std::string(5U << 20, 'a'))), kChunkMax);
+  EXPECT_EQ(chunker.cut(bytes_of(noise(kChunkMin, 2))), kChunkMin);
+  EXPECT_EQ(chunker.cut(bytes_of("a")), 1U);
+  EXPECT_EQ(chunker.cut({}), 0U);
+}
+
+TEST(VaultChunker, AnInsertionChangesOnlyChunksNearIt) {
+  const Chunker chunker{key_of(1)};
+  const std::string data = noise(12U << 20, 3);
+  const auto before = chunks_of(chunker, data);
+  const std::set<std::string_view> known{before.begin(), before.end()};
+  for (const std::size_t at : {std::size_t{0}, std::size_t{100}, std::size_t{5'000'000}}) {
+    std::string changed = data;
+    changed.insert(at, "inserted");
+    std::size_t fresh = 0;
+    for (const auto chunk : chunks_of(chunker, changed)) fresh += known.contains(chunk) ? 0U : 1U;
+    EXPECT_GE(fresh, 1U);
+    EXPECT_LE(fresh, 3U) << at;
+  }
+}
+
+TEST(VaultChunker, BoundariesDependOnTheDatasetKey) {
+  const std::string data = noise(6U << 20, 4);
+  EXPECT_NE(chunks_of(Chunker{key_of(1)}, data), chunks_of(Chunker{key_of(2)}, data));
+}
+
+TEST(VaultChunk, OpensAgainAndIsSmallerWhereItCanBe) {
+  const Key key = key_of(1);
+  for (const std::string& plain :
+       {std::string(1, 'x'), std::string(300'000, 'a'), noise(300'000, 5)}) {
+    const SealedChunk sealed = seal_chunk(key, random_key(), bytes_of(plain));
+    EXPECT_EQ(text_of(*open_chunk(key, sealed.ref, sealed.bytes)), plain);
+    EXPECT_LE(sealed.bytes.size(), plain.size() + kSealedOverhead);
+  }
+  EXPECT_LT(seal_chunk(key, random_key(), bytes_of(std::string(300'000, 'a'))).bytes.size(), 1000U);
+}
+
+TEST(VaultChunk, IdsAgreeWithinADatasetOnlyAndNamesNever) {
+  const auto plain = bytes_of("the same row");
+  EXPECT_EQ(chunk_id(key_of(1), plain), hmac_sha256(key_of(1), plain));
+  EXPECT_NE(chunk_id(key_of(1), plain), chunk_id(key_of(2), plain));
+  const SealedChunk one = seal_chunk(key_of(1), random_key(), plain);
+  const SealedChunk two = seal_chunk(key_of(1), random_key(), plain);
+  EXPECT_EQ(one.ref.id, two.ref.id);
+  EXPECT_NE(one.ref.name, two.ref.name);
+}
+
+TEST(VaultChunk, EveryFlippedBitAndEveryWrongReferenceIsFound) {
+  const Key key = key_of(1);
+  const SealedChunk sealed = seal_chunk(key, random_key(), bytes_of("forty-two rows of data"));
+  for (std::size_t bit = 0; bit < sealed.bytes.size() * 8; ++bit) {
+    ByteVector changed = sealed.bytes;
+    changed[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+    EXPECT_FALSE(open_chunk(key, sealed.ref, changed)) << bit;
+    // Even under a name that fits the changed bytes, as a server could store them.
+    ChunkRef renamed = sealed.ref.copy();
+    renamed.name = sha256(changed);
+    EXPECT_FALSE(open_chunk(key, renamed, changed)) << bit;
+  }
+  ChunkRef other_id = sealed.ref.copy();
+  other_id.id = sha256("x");
+  ChunkRef longer = sealed.ref.copy();
+  longer.plain_bytes += 1;
+  EXPECT_FALSE(open_chunk(key, other_id, sealed.bytes));
+  EXPECT_FALSE(open_chunk(key, longer, sealed.bytes));
+  EXPECT_FALSE(open_chunk(key_of(2), sealed.ref, sealed.bytes));
+  EXPECT_TRUE(open_chunk(key, sealed.ref, sealed.bytes));
+}
+
+// The worked example of docs/formats/vault.md: the bytes there are these.
+TEST(VaultChunk, IsLaidOutAsTheDocumentSays) {
+  const SealedChunk sealed = seal_chunk(key_of(0x11), key_of(0x22), bytes_of("a,b\n1,2\n"));
+  EXPECT_EQ(hex(sealed.ref.id.bytes),
+            "1b2547a1cb52ba4757dad8d231ccd1486ad255966e1de4c0f2d56499511334dc");
+  EXPECT_EQ(hex(sealed.bytes), "c891f876a558b339aa47440caf4a13dd562925ebefa7d0fe8e");
+  EXPECT_EQ(hex(sealed.ref.name.bytes),
+            "ca767019e36a765ce051aebf1a7645efb99562572788639026296aa0475a2aba");
+}
+
+}  // namespace
+}  // namespace coffer::vault
