@@ -1,0 +1,248 @@
+#include <fmt/format.h>
+
+#include "front/runs.h"
+#include "grant/objects.h"
+#include "program/manifest.h"
+#include "program/report.h"
+
+namespace coffer::front {
+namespace {
+
+Json time_or_null(const db::Row& row, std::size_t column) {
+  return row.is_null(column) ? Json{} : Json{time_text(row.integer(column))};
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json{} : Json{text}; }
+
+// The next instant at which a running run may show news.
+Json next_visible(Site& site, const db::Row& run, const grant::Run& object) {
+  if (run.text(2) != "running" || run.is_null(6)) return {};
+  const auto slots =
+      program::make_slots(object.resources.time_s,
+                          program::judging_allowance_s(object.resources.output_bytes));
+  const std::int64_t started = run.integer(6);
+  for (const std::uint64_t slot : slots.instants_s) {
+    const std::int64_t at = started + static_cast<std::int64_t>(slot) * 1000;
+    if (at > site.now_ms()) return time_text(at);
+  }
+  return time_text(started + static_cast<std::int64_t>(slots.last()) * 1000);
+}
+
+Result<Json> inputs_json(Site& site, const grant::Run& object) {
+  Json out = Json::array();
+  for (const auto& input : object.inputs) {
+    COFFER_TRY(const auto row,
+               site.db.row("SELECT d.name, v.n FROM versions v JOIN datasets d ON d.id = v.dataset"
+                           " WHERE v.manifest = ?",
+                           {input.manifest.text()}));
+    out.push(Json::object(
+        {{"alias", input.alias},
+         {"dataset", row ? fmt::format("{}@v{}", row->text(0), row->integer(1)) : std::string{}},
+         {"digest", input.manifest.text()}}));
+  }
+  return out;
+}
+
+Json parameters_json(const grant::Run& object) {
+  Json out = Json::object({});
+  for (const auto& [name, value] : object.parameters) out.set(name, value);
+  return out;
+}
+
+Json resources_of(const grant::Run& object) {
+  return Json::object({{"cpus", object.resources.cpus},
+                       {"memory_bytes", object.resources.memory_bytes},
+                       {"time_s", object.resources.time_s},
+                       {"output_bytes", object.resources.output_bytes},
+                       {"gpus", object.resources.gpus}});
+}
+
+constexpr std::string_view kRunColumns =
+    "SELECT digest, id, state, cause, user, submitted, started, ended, deadline, envelope, name, quote,"
+    " charged, cell_proof, ledger_first, ledger_last FROM runs";
+
+Result<Json> render(Site& site, const db::Row& row) {
+  COFFER_TRY(const auto envelope, grant::parse_envelope(row.text(9)));
+  COFFER_TRY(const auto object, grant::open<grant::Run>(envelope));
+  COFFER_TRY(Json inputs, inputs_json(site, object));
+  COFFER_TRY(Json outputs, outputs_json(site, row.text(0)));
+  COFFER_TRY(Json quote, Json::parse(row.text(11)));
+  COFFER_TRY(Json charged, Json::parse(row.text(12)));
+  Json grants = Json::array();
+  for (const auto& grant : object.grants) grants.push(grant::grant_id(grant));
+  const bool over = row.text(2) != "queued" && row.text(2) != "running";
+  return Json::object({{"id", row.text(1)},
+                       {"digest", row.text(0)},
+                       {"user", row.text(4)},
+                       {"state", row.text(2)},
+                       {"cause", text_or_null(row.text(3))},
+                       {"next_visible", next_visible(site, row, object)},
+                       {"program", Json::object({{"name", row.text(10)},
+                                                 {"digest", object.program.text()}})},
+                       {"grants", std::move(grants)},
+                       {"inputs", std::move(inputs)},
+                       {"environment", object.environment.text()},
+                       {"parameters", parameters_json(object)},
+                       {"resources", resources_of(object)},
+                       {"outputs", std::move(outputs)},
+                       {"charged", std::move(charged)},
+                       {"quote", std::move(quote)},
+                       {"submitted", time_text(row.integer(5))},
+                       {"started", time_or_null(row, 6)},
+                       {"ended", time_or_null(row, 7)},
+                       {"deadline", over ? Json{} : Json{time_text(row.integer(8))}},
+                       {"cell_proof", text_or_null(row.text(13))},
+                       {"ledger", Json::object({{"first", row.integer(14)}, {"last", row.integer(15)}})}});
+}
+
+// Who may see a run: its user, auditors and operators, owners of its inputs, approvers of its grants.
+constexpr std::string_view kVisible =
+    "(? OR user = ? OR EXISTS(SELECT 1 FROM run_grants g LEFT JOIN grant_users u ON"
+    " u.grant_digest = g.grant_digest LEFT JOIN grants t ON t.digest = g.grant_digest WHERE"
+    " g.run = runs.digest AND (t.owner = ? OR (u.user = ? AND u.role = 'approver'))))";
+
+std::vector<db::Value> visible_to(const Caller& caller) {
+  const std::int64_t all = caller.is("auditor") || caller.is("operator") ? 1 : 0;
+  return {all, caller.user, caller.user, caller.user};
+}
+
+Result<Json> event_json(const db::Row& row) {
+  COFFER_TRY(const Json body, Json::parse(row.text(2)));
+  Json event = Json::object({{"seq", row.integer(0)}, {"time", time_text(row.integer(1))}});
+  for (const char* name : {"kind", "state", "output", "verdict", "text"}) event.set(name, body[name]);
+  return event;
+}
+
+}  // namespace
+
+Json amounts_json(const program::Cost& cost) { return program::cost_json(cost); }
+
+Result<Json> outputs_json(Site& site, const std::string& digest) {
+  COFFER_TRY(const auto rows, site.db.rows("SELECT name, kind, lane, verdict, refusal, bits, bits_max,"
+                                           " release FROM outputs WHERE run = ? ORDER BY position",
+                                           {digest}));
+  Json out = Json::array();
+  for (const auto& row : rows) {
+    const bool released = row.text(3) == "released";
+    out.push(Json::object({{"name", row.text(0)},
+                           {"kind", row.text(1)},
+                           {"lane", row.text(2)},
+                           {"verdict", text_or_null(row.text(3))},
+                           {"refusal", text_or_null(row.text(4))},
+                           {"bits", released ? row.integer(5) : row.integer(6)},
+                           {"release", text_or_null(row.text(7))}}));
+  }
+  return out;
+}
+
+Result<std::string> find_run(Site& site, const Caller& caller, std::string_view id) {
+  std::vector<db::Value> parameters{std::string(id), std::string(id)};
+  for (auto& value : visible_to(caller)) parameters.push_back(std::move(value));
+  COFFER_TRY(const auto row, site.db.row(fmt::format("SELECT digest FROM runs WHERE (id = ? OR digest"
+                                                     " = ?) AND {}",
+                                                     kVisible),
+                                         std::move(parameters)));
+  if (!row) return not_found("run", id);
+  return row->text(0);
+}
+
+Result<Json> run_json(Site& site, const std::string& digest) {
+  COFFER_TRY(const auto row,
+             site.db.row(fmt::format("{} WHERE digest = ?", kRunColumns), {digest}));
+  if (!row) return not_found("run", digest);
+  return render(site, *row);
+}
+
+Result<Json> show_run(Site& site, const Caller& caller, std::string_view id) {
+  COFFER_TRY(const auto digest, find_run(site, caller, id));
+  return run_json(site, digest);
+}
+
+Result<Json> list_runs(Site& site, const Caller& caller, const RunFilter& filter, const Page& page) {
+  // The cursor is the last row's (submitted, digest): stable while runs are added.
+  const auto parts = split(page.cursor, '.');
+  const auto before = parts.size() == 2 ? Json{Json::Number{parts[0]}}.as_int() : std::nullopt;
+  if (!page.cursor.empty() && !before) return bad_field("cursor", "is not one of this list");
+  std::vector<db::Value> parameters = visible_to(caller);
+  for (const auto& text : {filter.state, filter.state, filter.grant, filter.grant}) {
+    parameters.emplace_back(text);
+  }
+  const std::int64_t newest = before.value_or(INT64_MAX);
+  parameters.emplace_back(newest);
+  parameters.emplace_back(newest);
+  parameters.emplace_back(before ? parts[1] : std::string{});
+  parameters.emplace_back(static_cast<std::int64_t>(page.limit + 1));
+  COFFER_TRY(const auto rows,
+             site.db.rows(fmt::format("{} WHERE {} AND (? = '' OR state = ?) AND (? = '' OR EXISTS("
+                                      "SELECT 1 FROM run_grants r JOIN grants t ON t.digest ="
+                                      " r.grant_digest WHERE r.run = runs.digest AND t.id = ?))"
+                                      " AND (submitted < ? OR (submitted = ? AND digest < ?))"
+                                      " ORDER BY submitted DESC, digest DESC LIMIT ?",
+                                      kRunColumns, kVisible),
+                          std::move(parameters)));
+  Json items = Json::array();
+  Json next;
+  for (std::size_t i = 0; i < rows.size() && i < page.limit; ++i) {
+    COFFER_TRY(Json item, render(site, rows[i]));
+    items.push(std::move(item));
+    if (i + 1 == page.limit && rows.size() > page.limit) {
+      next = fmt::format("{}.{}", rows[i].integer(5), rows[i].text(0));
+    }
+  }
+  return Json::object({{"items", std::move(items)}, {"next_cursor", std::move(next)}});
+}
+
+Result<Json> run_log(Site& site, const Caller& caller, std::string_view id) {
+  COFFER_TRY(const auto digest, find_run(site, caller, id));
+  COFFER_TRY(const Json run, run_json(site, digest));
+  COFFER_TRY(const auto row, site.db.row("SELECT report FROM runs WHERE digest = ?", {digest}));
+  COFFER_TRY(const auto events, run_events(site, caller, id, 0));
+  Json report;
+  if (row && !row->text(0).empty()) {
+    COFFER_TRY(report, Json::parse(row->text(0)));
+  }
+  return Json::object({{"id", run["id"]},
+                       {"state", run["state"]},
+                       {"cause", run["cause"]},
+                       {"report", std::move(report)},
+                       {"outputs", run["outputs"]},
+                       {"events", Json{Json::Array(events.events)}},
+                       {"next_visible", run["next_visible"]}});
+}
+
+Result<RunEvents> run_events(Site& site, const Caller& caller, std::string_view id,
+                             std::int64_t after_seq) {
+  COFFER_TRY(const auto digest, find_run(site, caller, id));
+  COFFER_TRY(const auto rows, site.db.rows("SELECT n, time, body FROM events WHERE run = ? AND n > ?"
+                                           " ORDER BY n",
+                                           {digest, after_seq}));
+  COFFER_TRY(const auto state, site.db.row("SELECT state FROM runs WHERE digest = ?", {digest}));
+  RunEvents out;
+  for (const auto& row : rows) {
+    COFFER_TRY(Json event, event_json(row));
+    out.events.push_back(std::move(event));
+  }
+  const std::string& now = state->text(0);
+  out.over = now != "queued" && now != "running" && now != "held";
+  return out;
+}
+
+Result<> add_event(Site& site, const std::string& digest, const RunNews& news) {
+  COFFER_TRY(const auto run, site.db.row("SELECT state FROM runs WHERE digest = ?", {digest}));
+  Json verdict;
+  if (!news.output.empty()) {
+    COFFER_TRY(const auto output, site.db.row("SELECT verdict FROM outputs WHERE run = ? AND name = ?",
+                                              {digest, news.output}));
+    if (output) verdict = text_or_null(output->text(0));
+  }
+  const Json body = Json::object({{"kind", news.kind},
+                                  {"state", run ? run->text(0) : std::string{}},
+                                  {"output", text_or_null(news.output)},
+                                  {"verdict", std::move(verdict)},
+                                  {"text", news.text}});
+  return site.db.run("INSERT INTO events(run, n, time, body) SELECT ?, COALESCE(MAX(n), 0) + 1, ?, ?"
+                     " FROM events WHERE run = ?",
+                     {digest, site.now_ms(), body.canonical(), digest});
+}
+
+}  // namespace coffer::front

@@ -1,0 +1,244 @@
+#include "front/schedule.h"
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "front/append.h"
+#include "front/apply.h"
+#include "front/reviews.h"
+#include "front/runs.h"
+#include "front/settle.h"
+#include "grant/objects.h"
+
+namespace coffer::front {
+namespace {
+
+constexpr Duration kSendPatience = 5s;
+
+struct Load {
+  std::uint64_t cpus{0};
+  std::uint64_t memory_bytes{0};
+  std::uint64_t runs{0};
+  bool exclusive{false};
+};
+
+struct Candidate {
+  std::string digest;
+  grant::Run object;
+  bool exclusive{false};
+};
+
+Result<Candidate> candidate_of(const db::Row& row) {
+  COFFER_TRY(const auto envelope, grant::parse_envelope(row.text(1)));
+  COFFER_TRY(auto object, grant::open<grant::Run>(envelope));
+  return Candidate{row.text(0), std::move(object), row.integer(2) != 0};
+}
+
+// Dispatched and not settled: attempt > 0 in the states queued and running.
+Result<Load> present_load(Site& site) {
+  COFFER_TRY(const auto rows, site.db.rows("SELECT digest, envelope, exclusive FROM runs WHERE state IN"
+                                           " ('queued','running') AND attempt > 0"));
+  Load load;
+  for (const auto& row : rows) {
+    COFFER_TRY(const Candidate run, candidate_of(row));
+    load.cpus += run.object.resources.cpus;
+    load.memory_bytes += run.object.resources.memory_bytes;
+    load.exclusive = load.exclusive || run.exclusive;
+    ++load.runs;
+  }
+  return load;
+}
+
+bool fits(const Site& site, const Load& load, const Candidate& run) {
+  if (load.exclusive || (run.exclusive && load.runs > 0)) return false;
+  return load.cpus + run.object.resources.cpus <= site.capacity.cpus &&
+         load.memory_bytes + run.object.resources.memory_bytes <= site.capacity.memory_bytes;
+}
+
+Result<worker::Execute> execute_of(Site& site, const std::string& digest) {
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT envelope, attempt FROM runs WHERE digest = ?", {digest}));
+  COFFER_TRY(const auto envelope, grant::parse_envelope(row->text(0)));
+  COFFER_TRY(const auto object, grant::open<grant::Run>(envelope));
+  const ByteView payload = bytes_of(envelope.payload);
+  worker::Execute out{.run = {payload.begin(), payload.end()},
+                      .attempt = static_cast<std::uint32_t>(row->integer(1)),
+                      .sources = {}};
+  for (const auto& input : object.inputs) {
+    COFFER_TRY(const auto version,
+               site.db.row("SELECT v.dataset, v.list, d.card, d.public, d.name, v.n FROM versions v"
+                           " JOIN datasets d ON d.id = v.dataset WHERE v.manifest = ?",
+                           {input.manifest.text()}));
+    if (!version) return not_found("input", input.alias);
+    COFFER_TRY(const Digest list, Digest::parse(version->text(1)));
+    worker::Source source{.alias = input.alias, .dataset_id = version->text(0),
+                          .dataset = fmt::format("{}@v{}", version->text(4), version->integer(5)),
+                          .manifest = input.manifest, .list = list, .card = {}};
+    if (!version->text(2).empty()) {
+      COFFER_TRY(const auto card, grant::parse_envelope(version->text(2)));
+      const ByteView card_payload = bytes_of(card.payload);
+      source.card.assign(card_payload.begin(), card_payload.end());
+    }
+    out.sources.push_back(std::move(source));
+  }
+  return out;
+}
+
+Result<> send_to_worker(Site& site, const worker::Request& request) {
+  Channel* channel = site.links.worker();
+  if (channel == nullptr) return {};  // resume_worker() sends it when there is one
+  if (auto sent = channel->send(worker::encode(request), kSendPatience); !sent) {
+    site.links.drop_worker();
+  }
+  return {};
+}
+
+// The next attempt is one more than the last that the keeper opened; a worker that knows the run
+// tells again what it told and ignores the number.
+Result<> dispatch(Site& site, const std::string& digest) {
+  COFFER_TRY(const Digest run, Digest::parse(digest));
+  COFFER_TRY(const auto known, site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run}));
+  COFFER_CHECK(site.db.run("UPDATE runs SET attempt = ? WHERE digest = ?",
+                           {std::int64_t{known.attempt} + 1, digest}));
+  COFFER_TRY(worker::Execute execute, execute_of(site, digest));
+  return send_to_worker(site, std::move(execute));
+}
+
+Result<> on_started(Site& site, const worker::Started& event) {
+  const std::string digest = event.run.text();
+  // The keeper's word is what counts: slots are measured from its time.
+  COFFER_TRY(const auto run, site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{event.run}));
+  if (run.started_ms == 0) return {};
+  COFFER_TRY(auto transaction, db::Transaction::begin(site.db));
+  COFFER_CHECK(site.db.run("UPDATE runs SET state = 'running', started = ? WHERE digest = ? AND state ="
+                           " 'queued'",
+                           {static_cast<std::int64_t>(run.started_ms), digest}));
+  if (site.db.changes() > 0) {
+    COFFER_CHECK(set_running_deadline(site, digest));
+    COFFER_CHECK(add_event(site, digest, {.kind = "state", .output = "", .text = "running"}));
+  }
+  COFFER_CHECK(transaction.commit());
+  site.on_event(digest);
+  return {};
+}
+
+Result<> on_not_started(Site& site, const worker::NotStarted& event) {
+  const std::string digest = event.run.text();
+  log_line("front", "run did not start",
+           {{"run", digest}, {"cause", event.cause}, {"message", event.message}});
+  COFFER_CHECK(site.db.run("UPDATE runs SET problem = ? WHERE digest = ?",
+                           {printable(event.message, 500), digest}));
+  const auto cause = event.cause == "cell_unproven" ? keeper::CancelCause::CellUnproven
+                     : event.cause == "environment" ? keeper::CancelCause::Environment
+                     : event.cause == "cancelled"   ? keeper::CancelCause::Cancelled
+                                                    : keeper::CancelCause::Revoked;
+  return end_run(site, digest, cause);
+}
+
+template <class Waiting>
+void answer(Waiting& waiting, const std::string& key, const Result<Json>& result) {
+  const auto [first, last] = waiting.equal_range(key);
+  std::vector<JsonReply> replies;
+  for (auto it = first; it != last; ++it) replies.push_back(std::move(it->second));
+  waiting.erase(first, last);
+  for (const auto& reply : replies) reply(result);
+}
+
+struct WorkerEvents {
+  Site& site;
+  Result<> operator()(const worker::Started& e) const { return on_started(site, e); }
+  Result<> operator()(const worker::Ended& e) const { return settle_if_due(site, e.run.text()); }
+  Result<> operator()(const worker::NotStarted& e) const { return on_not_started(site, e); }
+  Result<> operator()(const worker::Unpacked& e) const {
+    if (e.problem.empty()) {
+      answer(site.unpacking, e.upload, Json::object({{"digest", e.program.text()},
+                                                     {"files", e.files}, {"bytes", e.bytes}}));
+    } else {
+      answer(site.unpacking, e.upload,
+             Error{Code::InvalidArgument, e.problem}.as("program_tree"));
+    }
+    return {};
+  }
+};
+
+// Runs that nobody started within their time in the queue.
+Result<> end_overdue(Site& site) {
+  COFFER_TRY(const auto rows, site.db.rows("SELECT digest FROM runs WHERE state = 'queued' AND"
+                                           " deadline <= ?",
+                                           {site.now_ms()}));
+  for (const auto& row : rows) {
+    COFFER_CHECK(end_run(site, row.text(0), keeper::CancelCause::Cancelled));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> schedule(Site& site) {
+  if (site.links.worker() == nullptr) return {};
+  COFFER_TRY(const auto queued, site.db.rows("SELECT digest, envelope, exclusive FROM runs WHERE state ="
+                                             " 'queued' AND attempt = 0 AND wanted = '' ORDER BY"
+                                             " submitted, digest LIMIT 64"));
+  if (queued.empty()) return {};
+  COFFER_TRY(Load load, present_load(site));
+  for (const auto& row : queued) {
+    COFFER_TRY(const Candidate run, candidate_of(row));
+    if (!fits(site, load, run)) break;  // in order: nobody overtakes
+    COFFER_CHECK(dispatch(site, run.digest));
+    load.cpus += run.object.resources.cpus;
+    load.memory_bytes += run.object.resources.memory_bytes;
+    load.exclusive = load.exclusive || run.exclusive;
+    ++load.runs;
+  }
+  return {};
+}
+
+Result<> resume_worker(Site& site) {
+  COFFER_TRY(const auto rows, site.db.rows("SELECT digest FROM runs WHERE state IN ('queued','running')"
+                                           " AND attempt > 0 ORDER BY submitted, digest"));
+  for (const auto& row : rows) COFFER_CHECK(dispatch(site, row.text(0)));
+  return schedule(site);
+}
+
+Result<> on_worker_event(Site& site, const worker::Event& event) {
+  return std::visit(WorkerEvents{site}, event);
+}
+
+Result<> end_run(Site& site, const std::string& digest, keeper::CancelCause cause) {
+  COFFER_TRY(const Digest run, Digest::parse(digest));
+  const bool revoked = cause == keeper::CancelCause::Revoked;
+  auto done = append(site, keeper::Cancel{keeper::fresh_seed(), run, cause});
+  // A run that is over already has nothing to cancel.
+  if (!done && done.error().rule != "already_over") return std::move(done).error();
+  COFFER_CHECK(send_to_worker(
+      site, worker::Kill{run, revoked ? worker::KillCause::Revoked : worker::KillCause::Cancelled}));
+  site.on_event(digest);
+  return schedule(site);
+}
+
+Result<> apply(const Applied& context, const keeper::Cancel& op) {
+  static constexpr std::array kCauses{"cancelled", "revoked", "cell_unproven", "environment"};
+  Site& site = context.site;
+  const std::string digest = op.run.text();
+  const std::string cause = kCauses[static_cast<std::size_t>(op.cause)];
+  if (context.appended.visible_at_ms > 0) {  // it has started: its next slot shows it
+    return site.db.run("UPDATE runs SET wanted = ? WHERE digest = ?", {cause, digest});
+  }
+  const bool failed = cause == "cell_unproven" || cause == "environment";
+  COFFER_CHECK(site.db.run("UPDATE runs SET state = ?, cause = ?, ended = ?, ledger_last = ? WHERE"
+                           " digest = ?",
+                           {std::string(failed ? "failed" : "cancelled"), cause, site.now_ms(),
+                            last_index(context.appended), digest}));
+  return add_event(site, digest,
+                   {.kind = "state", .output = "", .text = failed ? "failed: " + cause : cause});
+}
+
+Result<> tick(Site& site) {
+  COFFER_CHECK(settle_due(site));
+  COFFER_CHECK(expire_held(site));
+  COFFER_CHECK(end_overdue(site));
+  COFFER_CHECK(schedule(site));
+  return publish_ledger(site);
+}
+
+}  // namespace coffer::front

@@ -1,0 +1,31 @@
+// The queue: which run goes to the worker next, and what the front does as time passes.
+//
+// Runs start in order of submission as far as cpus and memory allow; an exclusive run starts when
+// nothing else runs, and nothing starts beside it.
+// Invariants: a run holds its share of the machine until its slot, whatever it did before.
+// Errors: those of the database and the keeper. Thread-safety: the loop thread.
+// Source: protocol.md sections 4 and 5.
+#pragma once
+
+#include "front/site.h"
+#include "worker/messages.h"
+
+namespace coffer::front {
+
+// Sends queued runs to the worker as far as there is room.
+Result<> schedule(Site& site);
+
+// The worker (re)connected: what was sent to the one before is sent again.
+Result<> resume_worker(Site& site);
+
+// One event of the worker.
+Result<> on_worker_event(Site& site, const worker::Event& event);
+
+// What is due: slots, held outputs that expire, runs past their deadline, the queue. Called every
+// 100 ms or so, and cheap when nothing is due.
+Result<> tick(Site& site);
+
+// Ends one run early. `cause` says why; a run that started shows it at its next slot.
+Result<> end_run(Site& site, const std::string& digest, keeper::CancelCause cause);
+
+}  // namespace coffer::front

@@ -1,0 +1,56 @@
+#include "front/site.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "front/schema.h"
+#include "os/files.h"
+
+namespace coffer::front {
+namespace {
+
+Result<> load_tree(Site& site) {
+  // Of a lost entry the leaf hash alone is known.
+  COFFER_TRY(const auto rows, site.db.rows("SELECT idx, public, leaf FROM entries ORDER BY idx"));
+  for (const auto& row : rows) {
+    if (static_cast<std::uint64_t>(row.integer(0)) != site.tree.size()) break;
+    if (row.is_null(2)) {
+      site.tree.append(ledger::leaf_hash(row.blob(1)));
+    } else {
+      COFFER_TRY(const Digest leaf, Digest::from_bytes(row.blob(2)));
+      site.tree.append(leaf);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool Caller::is(std::string_view role) const {
+  return std::find(roles.begin(), roles.end(), role) != roles.end();
+}
+
+Result<std::unique_ptr<Site>> open_site(const std::filesystem::path& data, const Clock& clock) {
+  for (const char* folder : {"front/uploads", "ledger", "vault"}) {
+    COFFER_CHECK(make_directories(data / folder, 0755));
+  }
+  COFFER_TRY(auto database, db::Database::open(data / "front" / "coffer.db", kMigrations));
+  auto site = std::make_unique<Site>(data, clock, std::move(database));
+  COFFER_CHECK(load_tree(*site));
+  return site;
+}
+
+Error not_found(std::string_view noun, std::string_view name) {
+  return Error{Code::NotFound,
+               fmt::format("{} {} is unknown, or not for you to see", noun, printable(name, 100))}
+      .as("not_found");
+}
+
+Error bad_field(std::string field, std::string why) {
+  return Error{Code::InvalidArgument, fmt::format("field '{}' {}", field, why)}
+      .as("bad_request")
+      .at(std::move(field));
+}
+
+}  // namespace coffer::front
