@@ -1,0 +1,74 @@
+#include "api/server.h"
+
+#include <signal.h>
+
+#include <cstdio>
+
+#include "api/peers.h"
+#include "api/service.h"
+#include "api/streams.h"
+#include "base/log.h"
+#include "front/answers.h"
+#include "front/schedule.h"
+#include "front/uploads.h"
+
+namespace coffer::api {
+namespace {
+
+constexpr Duration kTick = 100ms;
+constexpr Duration kSweep = 60s;
+constexpr Duration kDrainPatience = 15s;
+
+void log_failure(const char* what, const Result<>& done) {
+  if (!done) log_error("front", what, done.error());
+}
+
+// The host is what was asked for, the port what the system gave.
+std::string address_of(const ServeOptions& options, std::uint16_t port) {
+  const auto colon = options.listen.rfind(':');
+  const std::string host = options.listen.substr(0, colon);
+  return (options.tls_cert.empty() ? "http://" : "https://") + host + ":" + std::to_string(port);
+}
+
+}  // namespace
+
+Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const ServeOptions& options) {
+  COFFER_TRY(const Contract contract, Contract::parse(openapi_text()));
+  Metrics metrics;
+  Streams streams{site, loop};
+  Services services{.site = site, .contract = contract, .metrics = metrics, .streams = streams,
+                    .reach = options.behind_proxy ? Reach::Proxied : Reach::Direct,
+                    .tls = !options.tls_cert.empty()};
+  Service service{services, site.clock};
+  site.on_event = [&](const std::string&) { streams.wake(); };
+  net::ServerOptions server_options;
+  if (services.tls) server_options.tls = net::TlsFiles{options.tls_cert, options.tls_key};
+  COFFER_TRY(auto server,
+             net::Server::open(loop, std::move(listener), service, std::move(server_options)));
+
+  Result<> ended;
+  Peers peers{site, loop, [&](Error error) {
+                ended = std::move(error);
+                loop.stop();
+              }};
+  COFFER_CHECK(peers.start());
+  const auto tick = loop.every(kTick, [&] {
+    peers.notice();
+    log_failure("a periodic task failed", front::tick(site));
+  });
+  const auto sweep = loop.every(kSweep, [&] {
+    log_failure("old uploads could not be removed", front::end_old_uploads(site));
+    log_failure("old answers could not be removed", front::end_old_answers(site));
+  });
+  COFFER_TRY(const auto terminate, loop.on_signal(SIGTERM, [&] {
+               services.draining = true;
+               server.drain(kDrainPatience, [&] { loop.stop(); });
+             }));
+  std::fprintf(stderr, "coffer server: ready on %s\n", address_of(options, server.port()).c_str());
+  std::fflush(stderr);
+  loop.run();
+  site.on_event = [](const std::string&) {};
+  return ended;
+}
+
+}  // namespace coffer::api
