@@ -1,0 +1,79 @@
+#include "app/identity.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "os/files.h"
+
+namespace coffer::app {
+namespace {
+
+struct Place {
+  const char* path;
+  uid_t uid;
+  mode_t mode;
+};
+
+// Worker and supervisor run as root, or as the user that all of it belongs to.
+constexpr std::array kPlaces{
+    Place{"", 0, 0755},
+    Place{"front", kFrontUid, 0700},
+    Place{"front/uploads", kFrontUid, 0700},
+    Place{"vault", kFrontUid, 0700},
+    Place{"ledger", kFrontUid, 0755},
+    Place{"keeper", kKeeperUid, 0711},
+    Place{"env", kBuilderUid, 0755},
+    Place{"programs", 0, 0755},
+    Place{"runs", 0, 0755},
+    Place{"stage", 0, 0700},
+};
+
+Result<> give(const std::filesystem::path& path, uid_t uid, mode_t mode) {
+  if (::geteuid() == 0 && ::lchown(path.c_str(), uid, uid) != 0) {
+    return system_error("giving away " + path.filename().string(), errno);
+  }
+  if (::chmod(path.c_str(), mode) != 0) {
+    return system_error("the mode of " + path.filename().string(), errno);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<> make_data_directory(const std::filesystem::path& data) {
+  for (const auto& place : kPlaces) {
+    const auto path = place.path[0] == '\0' ? data : data / place.path;
+    COFFER_CHECK(make_directories(path, place.mode));
+    COFFER_CHECK(give(path, place.uid, place.mode));
+  }
+  // The front writes the first operator's token into it; only root or the same user can read it.
+  const auto token = data / "operator.token";
+  const UniqueFd file{::open(token.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  if (!file) return system_error("operator.token", errno);
+  return give(token, kFrontUid, 0600);
+}
+
+Result<> give_back_files(const std::filesystem::path& data) {
+  if (::geteuid() != 0) return {};
+  for (const char* folder : {"front", "ledger"}) {
+    COFFER_TRY(const UniqueFd directory, open_directory(data / folder));
+    COFFER_TRY(const auto entries, walk(directory.get()));
+    for (const auto& entry : entries) {
+      if (::fchownat(directory.get(), entry.path.c_str(), kFrontUid, kFrontUid,
+                     AT_SYMLINK_NOFOLLOW) != 0) {
+        return system_error("giving back " + entry.path, errno);
+      }
+    }
+  }
+  return {};
+}
+
+std::optional<Identity> identity_of(uid_t uid) {
+  if (::geteuid() != 0) return {};
+  return Identity{uid, uid};
+}
+
+}  // namespace coffer::app

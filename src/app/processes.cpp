@@ -1,0 +1,61 @@
+// The four processes: who they are, what they may do, what they serve.
+
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "app/front_process.h"
+#include "app/identity.h"
+#include "app/supervisor.h"
+#include "base/log.h"
+#include "env/serve.h"
+#include "keeper/serve.h"
+#include "os/confine.h"
+#include "worker/serve.h"
+
+namespace coffer::app {
+namespace {
+
+constexpr int kControlFd = 3;
+
+int status_of(const char* name, const Result<>& served) {
+  if (served) return 0;
+  log_error(name, "process ends", served.error());
+  std::fprintf(stderr, "coffer server: %s: %s\n", name, served.error().message.c_str());
+  const Code code = served.error().code;
+  const bool hopeless = code == Code::FailedPrecondition || code == Code::Corrupt ||
+                        code == Code::InvalidArgument;
+  return hopeless ? kRefuses : 1;
+}
+
+Result<> serve_keeper(const ServerOptions& options) {
+  return keeper::serve(UniqueFd{kControlFd}, {.data = options.data,
+                                              .origin = {},
+                                              .master_key_command = options.master_key_command,
+                                              .identity = identity_of(kKeeperUid)});
+}
+
+// Root, where it is root: it gives each cell a user of its own.
+Result<> serve_worker(const ServerOptions& options) {
+  COFFER_CHECK(forbid_inspection());
+  return worker::serve(UniqueFd{kControlFd}, {.data = options.data});
+}
+
+Result<> serve_builder(const ServerOptions& options) {
+  const auto cache = env::cache_directory();
+  COFFER_CHECK(forbid_inspection());
+  return env::serve(UniqueFd{kControlFd}, {.data = options.data, .cache = cache});
+}
+
+}  // namespace
+
+int run_process(const std::string& name, const ServerOptions& options) {
+  if (name == "keeper") return status_of("keeper", serve_keeper(options));
+  if (name == "worker") return status_of("worker", serve_worker(options));
+  if (name == "builder") return status_of("builder", serve_builder(options));
+  if (name == "front") return status_of("front", serve_front(UniqueFd{kControlFd}, options));
+  std::fprintf(stderr, "coffer: no process is called %s\n", name.c_str());
+  return 2;
+}
+
+}  // namespace coffer::app
