@@ -1,0 +1,33 @@
+# Two commands on a bare Debian 12: `make demo`, `make test`. Everything else is for those who stay.
+.PHONY: all demo test build build-tests deps check clean
+preset ?= release
+built = build/$(preset)
+
+all: build
+
+demo: build ## Plays the story of the README on real data.
+	@tools/prepare
+	@COFFER_BINARY=$(CURDIR)/$(built)/src/app/coffer python3 tools/demo.py
+
+test: build-tests check ## Builds and runs every test.
+	@tools/prepare
+	@ctest --test-dir $(built) --output-on-failure --no-tests=error
+
+check: ## What a machine can see of the rules of the house.
+	@python3 tools/check_layers.py
+	@python3 tools/tidy.py
+
+build: deps
+	@[ -e $(built)/build.ninja ] || cmake -G Ninja --preset $(preset) -DBUILD_TESTING=ON >/dev/null
+	@cmake --build $(built) --target coffer
+
+build-tests: deps
+	@tools/deps tests
+	@[ -e $(built)/build.ninja ] || cmake -G Ninja --preset $(preset) -DBUILD_TESTING=ON >/dev/null
+	@cmake --build $(built)
+
+deps:
+	@tools/deps build
+
+clean:
+	rm -rf build

@@ -1,0 +1,200 @@
+"""What the demo and the end-to-end tests share: a server on a fresh directory, people who type commands.
+
+Nothing here knows the API: everything goes through the real binary, as a user would type it.
+"""
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COFFER = os.environ.get("COFFER_BINARY", str(ROOT / "build/release/src/app/coffer"))
+
+
+class Failed(AssertionError):
+    """A command did not do what was expected; says what was typed and what came."""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Output:
+    """Where a story is shown: nowhere in tests, on the terminal in the demo."""
+
+    def __init__(self, shown):
+        self.shown = shown
+        colour = shown and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self.bold, self.dim, self.plain = ("\033[1m", "\033[2m", "\033[0m") if colour else ("", "", "")
+
+    def title(self, text):
+        self.write(f"\n{self.bold}== {text}{self.plain}\n")
+
+    def say(self, text):
+        self.write(f"{self.dim}# {text}{self.plain}\n")
+
+    def write(self, text):
+        if self.shown:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+class Server:
+    """A `coffer server` on a directory of its own."""
+
+    def __init__(self, directory, output=None, port=None):
+        self.directory = pathlib.Path(directory)
+        self.data = self.directory / "data"
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.output = output or Output(False)
+        self.log = self.directory / "server.log"
+        self.process = None
+
+    def command(self):
+        return [COFFER, "server", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+
+    def start(self, patience=60, expect_ready=True):
+        """Starts it and waits for its ready line. Returns that line, or what it said when it refused."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True, start_new_session=True
+            )
+        os.set_blocking(self.process.stdout.fileno(), False)
+        said, end = "", time.monotonic() + patience
+        while time.monotonic() < end:
+            said += self.process.stdout.read() or ""
+            if "ready" in said:
+                return said.strip()
+            if self.process.poll() is not None:
+                if expect_ready:
+                    raise Failed(f"the server ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
+                return self.last_words()
+            time.sleep(0.02)
+        self.stop()
+        raise Failed(f"the server was not ready after {patience} s:\n{self.log.read_text()[-4000:]}")
+
+    def last_words(self):
+        lines = [line for line in self.log.read_text().splitlines() if not line.startswith("{")]
+        return "\n".join(lines[-3:])
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.kill_all()
+        return self.process.returncode if self.process else None
+
+    def kill_all(self):
+        """kill -9 of the supervisor: its processes die with it."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def pids(self):
+        """{process name: pid} of front, keeper, worker, builder."""
+        found = {}
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in children:
+            try:
+                name = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+            except OSError:
+                continue
+            if name.startswith("coffer-"):
+                found[name.removeprefix("coffer-")] = int(pid)
+        return found
+
+    def kill(self, name):
+        """kill -9 of one of the four processes; the server starts it again."""
+        pid = self.pids().get(name)
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def operator_token(self):
+        return (self.data / "operator.token").read_text().strip()
+
+
+class Person:
+    """Somebody with a home directory of their own, who types `coffer …`."""
+
+    def __init__(self, name, server):
+        self.name, self.server = name, server
+        self.home = server.directory / "home" / name
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.output = server.output
+
+    def env(self):
+        keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TERM", "NO_COLOR") or k.startswith(("PIP_", "ASAN_", "COFFER_CACHE"))}
+        return {**keep, "HOME": str(self.home), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": ""} | {"HOME": str(self.home)}
+
+    def type(self, line, status=0, expect=None, stdin=None, show=True, timeout=600, cwd=None):
+        """Runs `coffer LINE`; checks exit status and a pattern in what it printed. Returns stdout and stderr together."""
+        words = shlex.split(line)
+        if show:
+            self.output.write(f"{self.output.bold}{self.name}$ coffer {line}{self.output.plain}\n")
+        env = {k: v for k, v in self.env().items() if v != ""}
+        done = subprocess.run(
+            [COFFER, *words], env=env, input=stdin if stdin is not None else "", text=True, capture_output=True, timeout=timeout, cwd=cwd or ROOT
+        )
+        said = done.stdout + done.stderr
+        if show:
+            self.output.write(said if said.endswith("\n") or not said else said + "\n")
+        if status is not None and done.returncode != status:
+            raise Failed(f"{self.name}$ coffer {line}\nexit status {done.returncode}, wanted {status}; it said:\n{said}")
+        if expect and not re.search(expect, said, re.S):
+            raise Failed(f"{self.name}$ coffer {line}\nwanted /{expect}/ in:\n{said}")
+        return said
+
+    def ask(self, line, status=0, timeout=600):
+        """The same with --json; returns the document."""
+        words = shlex.split(line)
+        env = {k: v for k, v in self.env().items() if v != ""}
+        done = subprocess.run([COFFER, "--json", *words], env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, cwd=ROOT)
+        if status is not None and done.returncode != status:
+            raise Failed(f"{self.name}$ coffer --json {line}\nexit status {done.returncode}, wanted {status}:\n{done.stdout}{done.stderr}")
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def login(self, token, show=False):
+        return self.type(f"login {self.server.url} --token -", stdin=token + "\n", show=show)
+
+
+def add_people(server, roles):
+    """The operator and {name: roles}, logged in. Returns {name: Person}."""
+    operator = Person("operator", server)
+    operator.login(server.operator_token())
+    people = {"operator": operator}
+    for name, role in roles.items():
+        token = operator.ask(f"user add {name} --role {role}")["token"]
+        people[name] = Person(name, server)
+        people[name].login(token)
+    return people
+
+
+def tumours_csv(server, digest, target):
+    """The Wisconsin table out of a built scikit-learn environment, with a header."""
+    root = server.data / "env" / digest.removeprefix("sha256:") / "root"
+    sources = list(root.glob("**/sklearn/datasets/data/breast_cancer.csv"))
+    if not sources:
+        raise Failed(f"no breast_cancer.csv below {root}")
+    subprocess.run([sys.executable, str(ROOT / "tools/tumours.py"), str(sources[0]), str(target)], check=True)
+
+
+def fresh(directory):
+    """An empty directory that every uid can pass through."""
+    path = pathlib.Path(directory)
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir(parents=True)
+    path.chmod(0o755)
+    return path
