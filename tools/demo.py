@@ -40,6 +40,9 @@ def main():
     except Failed as failed:
         story.server.stop()
         sys.exit(f"\ndemo: {failed}")
+    except BaseException:
+        story.server.stop()
+        raise
     stays = sys.stdout.isatty() and os.environ.get("CI") != "true"
     print(f"\nThe story took {time.monotonic() - began:.0f} s.")
     if not stays:

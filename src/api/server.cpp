@@ -64,8 +64,8 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
                services.draining = true;
                server.drain(kDrainPatience, [&] { loop.stop(); });
              }));
-  std::fprintf(stderr, "coffer server: ready on %s\n", address_of(options, server.port()).c_str());
-  std::fflush(stderr);
+  std::printf("coffer server: ready on %s\n", address_of(options, server.port()).c_str());
+  std::fflush(stdout);
   loop.run();
   site.on_event = [](const std::string&) {};
   return ended;

@@ -151,15 +151,15 @@ class Assembler {
   // Landlock rights go by directory: a right on / would undo every narrower one.
   Result<> grant_root() {
     COFFER_TRY(const UniqueFd root, open_directory(result_.directory / "root"));
-    const std::vector<std::string> ours{"dev", "proc", "tmp", "out", "sys"};
+    const std::vector<std::string> ours{"dev", "proc", "tmp", "out", "sys", "data"};
     for (const auto& entry : std::filesystem::directory_iterator(result_.directory / "root")) {
       const std::string name = entry.path().filename().string();
       if (std::find(ours.begin(), ours.end(), name) != ours.end()) continue;
       if (entry.is_symlink()) continue;  // what it names has its own rule
-      const bool holds_bind = std::any_of(spec_.binds.begin(), spec_.binds.end(), [&](auto& bind) {
-        return bind.target == "/" + name || bind.target.starts_with("/" + name + "/");
-      });
-      if (holds_bind) continue;
+      // A bind has its own rule. One deeper down has no narrower one than this, but below /data.
+      const bool is_bind = std::any_of(spec_.binds.begin(), spec_.binds.end(),
+                                       [&](auto& bind) { return bind.target == "/" + name; });
+      if (is_bind) continue;
       result_.grants.push_back({"/" + name, entry.is_directory() ? Reach::ReadExecute
                                                                  : Reach::Read});
     }

@@ -1,6 +1,7 @@
 #include "env/job.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -58,6 +59,12 @@ constexpr std::array kSymptoms{
             "packages cannot be fetched; check network, proxies and the apt sources"},
 };
 
+std::string last_line(std::string_view log) {
+  const auto text = trim(log);
+  if (text.empty()) return "it said nothing";
+  return printable(text.substr(text.rfind('\n') + 1), 300);
+}
+
 Result<cell::Ended> launch(const fs::path& stage_directory, cell::Spec spec) {
   COFFER_TRY(const auto launcher, cell::Launcher::create(Cgroups::detect()));
   cell::Ended result;
@@ -68,13 +75,14 @@ Result<cell::Ended> launch(const fs::path& stage_directory, cell::Spec spec) {
                                 WireWriter out;
                                 out.u8(static_cast<std::uint8_t>(ended.ending));
                                 out.u32(static_cast<std::uint32_t>(ended.exit_code));
-                                out.text(ended.standard_output);
+                                out.text(ended.standard_output).text(ended.standard_error);
                                 return std::move(out).take();
                               }));
   WireReader in{answer};
   result.ending = static_cast<cell::Ending>(in.u8());
   result.exit_code = static_cast<int>(in.u32());
   result.standard_output = in.text();
+  result.standard_error = in.text();
   COFFER_CHECK(in.finish());
   return result;
 }
@@ -83,7 +91,9 @@ Result<> judge(const Job& job, const cell::Ended& ended) {
   switch (ended.ending) {
     case cell::Ending::Finished:
       if (ended.exit_code == 0) return {};
-      return explain("the installation", tail_of(job.log()));
+      // What was said before the script had its log.
+      return explain("the installation", tail_of(job.log()) + ended.standard_error +
+                                                     fmt::format("\nexit status {}", ended.exit_code));
     case cell::Ending::Time:
       return Error{Code::Unavailable, "the installation took over 30m"};
     case cell::Ending::Memory:
@@ -120,7 +130,7 @@ Error explain(std::string_view what, std::string_view log_tail) {
             std::string(what) + " failed: " +
                 printable(trim(log_tail.substr(line, log_tail.find('\n', at) - line)), 300)};
   }
-  if (said.empty()) said = "the log says why";
+  if (said.empty()) said = last_line(log_tail);
   return {Code::InvalidArgument, std::string(what) + " failed: " + said};
 }
 
@@ -200,6 +210,7 @@ Result<> run_in_cell(const Job& job, const CellCommand& command) {
   for (const auto& bind : command.writable) COFFER_CHECK(give_to_builder(bind.source));
   spec.profile = cell::Profile::Builder;
   spec.inside = cell::Inside::Root;
+  spec.output = cell::Output::Keep;
   spec.ids = builder_ids();
   spec.resources = {
       .memory_bytes = std::uint64_t{3} << 30, .cpus = 2, .pids = 512, .time = kToolTime};

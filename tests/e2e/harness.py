@@ -68,12 +68,12 @@ class Server:
         self.directory.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, text=True, start_new_session=True
+                self.command(), stdout=subprocess.PIPE, bufsize=0, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
         os.set_blocking(self.process.stdout.fileno(), False)
         said, end = "", time.monotonic() + patience
         while time.monotonic() < end:
-            said += self.process.stdout.read() or ""
+            said += (self.process.stdout.read() or b"").decode()
             if "ready" in said:
                 return said.strip()
             if self.process.poll() is not None:

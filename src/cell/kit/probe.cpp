@@ -302,9 +302,10 @@ Finding host_name() {
                  detail::kHostName == static_cast<const char*>(name.nodename));
 }
 
+// A parser has no /etc, and a builder may be given it to write.
 Finding read_only_root(const Config& config) {
-  return held_if(cannot_write("/.wall") &&
-                 (config.profile == kParser || cannot_write("/etc/.wall")));
+  return held_if(cannot_write("/.wall") && (config.profile == kParser ||
+                                            config.profile == kBuilder || cannot_write("/etc/.wall")));
 }
 
 Finding read_only_inputs(const Config& config) {
