@@ -1,9 +1,9 @@
 #include "cli/profile.h"
 
-#include <toml++/toml.h>
 
 #include <sstream>
 
+#include "base/toml.h"
 #include "cli/files.h"
 #include "cli/problem.h"
 #include "grant/objects.h"
@@ -86,28 +86,27 @@ Result<Places> places_of(const Surroundings& surroundings) {
 }
 
 Result<Config> parse_config(std::string_view toml) {
-  try {  // toml++ throws on a syntax error: its one seam
-    const toml::table root = toml::parse(toml);
-    Config config;
-    for (const auto& [key, node] : root) {
-      if (key.str() != "default" && key.str() != "profiles") {
-        return bad(key.str(), "is not known");
-      }
-    }
-    config.default_profile = root["default"].value_or(std::string{});
-    const auto* profiles = root["profiles"].as_table();
-    if (root.contains("profiles") && profiles == nullptr) return bad("profiles", "must be a table");
-    if (profiles == nullptr) return config;
-    for (const auto& [key, node] : *profiles) {
-      const std::string name{key.str()};
-      if (!node.is_table()) return bad("profiles." + name, "must be a table");
-      COFFER_TRY(Profile profile, read_profile(name, *node.as_table()));
-      config.profiles.emplace(name, std::move(profile));
-    }
-    return config;
-  } catch (const toml::parse_error& error) {
+  const toml::parse_result parsed = toml::parse(toml);
+  if (!parsed) {
+    const auto& error = parsed.error();
     return bad("line " + std::to_string(error.source().begin.line), error.description());
   }
+  const toml::table& root = parsed.table();
+  Config config;
+  for (const auto& [key, node] : root) {
+    if (key.str() != "default" && key.str() != "profiles") return bad(key.str(), "is not known");
+  }
+  config.default_profile = root["default"].value_or(std::string{});
+  const auto* profiles = root["profiles"].as_table();
+  if (root.contains("profiles") && profiles == nullptr) return bad("profiles", "must be a table");
+  if (profiles == nullptr) return config;
+  for (const auto& [key, node] : *profiles) {
+    const std::string name{key.str()};
+    if (!node.is_table()) return bad("profiles." + name, "must be a table");
+    COFFER_TRY(Profile profile, read_profile(name, *node.as_table()));
+    config.profiles.emplace(name, std::move(profile));
+  }
+  return config;
 }
 
 std::string render_config(const Config& config) {

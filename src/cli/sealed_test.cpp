@@ -53,7 +53,7 @@ Json release(const Log& log, const Json& fields, const std::string& kind = "rele
   const auto bytes = bytes_of(text);
   const ledger::Opening opening{entry.public_bytes(), nonce, {bytes.begin(), bytes.end()}};
   ledger::MerkleTree tree;
-  tree.append(ledger::hash_leaf(opening.public_bytes));
+  tree.append(ledger::leaf_hash(opening.public_bytes));
   const auto note = *ledger::sign_checkpoint({"t/l", 1, tree.root()}, log.key);
   const auto proof = *ledger::make_proof(tree, 0, opening, note);
   return Json::object({{"output", "metrics"},

@@ -33,7 +33,7 @@ TEST(Tar, HeadersHaveTheirChecksum) {
   const std::string tar = tar_of(home, {{"a", ""}});
   unsigned sum = 0;
   for (std::size_t i = 0; i < 512; ++i) {
-    sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(tar[i]);
+    sum += static_cast<unsigned char>(i >= 148 && i < 156 ? ' ' : tar[i]);
   }
   EXPECT_EQ(std::stoul(tar.substr(148, 6), nullptr, 8), sum);
 }

@@ -44,7 +44,9 @@ TEST(Terminal, UsesNoColourAndAsksNothingAwayFromATerminal) {
   const testing::Home home;
   Terminal terminal{home.surroundings()};
   const bool on_terminal = ::isatty(1) == 1;
-  if (!on_terminal) EXPECT_EQ(terminal.paint(Style::Bad, "no"), "no");
+  if (!on_terminal) {
+    EXPECT_EQ(terminal.paint(Style::Bad, "no"), "no");
+  }
   Surroundings pipes = home.surroundings();
   const UniqueFd file{::open("/dev/null", O_RDWR)};
   pipes.in = pipes.out = pipes.err = file.get();

@@ -65,7 +65,7 @@ Result<> make_inputs(Session& session, Setup& setup, Trial& trial) {
     COFFER_TRY(const UniqueFd fd, open_directory(directory));
     COFFER_TRY(const twin::Made made, twin::make(version.card_payload, {}, fd.get()));
     for (const auto& note : made.notes) trial.notes.push_back(input.alias + ": " + note);
-    setup.cell_inputs.push_back({input.alias, directory, cell::BindOrigin::Private});
+    setup.cell_inputs.push_back({input.alias, directory, cell::BindOrigin::Shared});
     setup.protected_inputs.push_back({input.alias, version.card_payload});
   }
   return {};

@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "base/text.h"
+#include "base/toml.h"
 #include "program/decimal.h"
 
 namespace coffer::program::detail {
