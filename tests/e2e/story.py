@@ -108,7 +108,7 @@ class Story:
         rex.type(f"review show {self.run}/weights", expect="(?i)at most 496 bits.*diagnosis")
         rex.type(f"review approve {self.run}/weights --reason ok", expect="released")
         ada.type(f"fetch {self.run}/weights -o {self.directory / 'weights'}", expect="weights.safetensors")
-        ada.type(f"data twin clinic/tumours -o {self.directory / 'twin'} --rows 200", expect="tumours.csv")
+        ada.type(f"data twin clinic/tumours -o {self.directory / 'twin'} --rows 200", expect="twin of clinic/tumours@v1")
         weights = next((self.directory / "weights").rglob("weights.safetensors"))
         twin = next((self.directory / "twin").rglob("tumours.csv"))
         packages = next((self.server.data / "env" / self.environment.removeprefix("sha256:") / "root").glob("**/numpy/__init__.py")).parents[1]
