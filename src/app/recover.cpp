@@ -37,13 +37,14 @@ Result<UniqueFd> lock_stopped(const std::filesystem::path& data) {
   return lock;
 }
 
-Result<Opened> open_stopped(const std::filesystem::path& data, const Clock& clock) {
+Result<Opened> open_stopped(const std::filesystem::path& data, const std::string& master_key_command,
+                            const Clock& clock) {
   COFFER_TRY(UniqueFd lock, lock_stopped(data));
   COFFER_TRY(ChannelPair keeper_side, make_channel_pair());
   COFFER_TRY(auto keeper, Process::fork([&]() -> int {
                keeper_side.first.reset();
                const auto served = keeper::serve(std::move(keeper_side.second),
-                                                 {.data = data, .origin = {}, .master_key_command = {},
+                                                 {.data = data, .origin = {}, .master_key_command = master_key_command,
                                                   .identity = identity_of(kKeeperUid)});
                if (!served) std::fprintf(stderr, "keeper: %s\n", served.error().message.c_str());
                return served ? 0 : 1;
@@ -79,14 +80,14 @@ void show(const Missing& missing, const std::filesystem::path& data) {
   } else if (missing.database == missing.keeper) {
     fmt::print("Nothing is missing: database and keeper both have {} entries.\n", missing.keeper);
   } else if (missing.database < missing.keeper) {
-    fmt::print("The database ends at entry {}; the keeper has signed {}.\n"
+    fmt::print("The database has {} entries; the keeper has signed {}.\n"
                "{} entries are missing: {} to {}. Their hashes are known, their content is lost unless a\n"
                "newer copy of {} is found. Budgets go on from the keeper's sums.\n"
                "To go on without them: coffer recover accept --reason TEXT --data {}\n",
                missing.database, missing.keeper, missing.keeper - missing.database, missing.database,
                missing.keeper - 1, (data / "front").string(), data.string());
   } else {
-    fmt::print("The keeper's memory ends at entry {}; the database has {}: {} is older.\n"
+    fmt::print("The keeper's memory has {} entries, the database {}: {} is older.\n"
                "If it is accepted, every budget counts as spent until its owner signs a new limit.\n"
                "To go on: coffer recover accept --reason TEXT --data {}\n",
                missing.keeper, missing.database, (data / "keeper").string(), data.string());
@@ -148,17 +149,29 @@ Result<> accept(front::Site& site, const Missing& missing, const std::string& re
 
 enum class Wish : std::uint8_t { Show, Accept };
 
-Result<> run(Wish wish, const std::string& reason, const std::filesystem::path& data) {
+struct Order {
+  Wish wish;
+  std::string reason;
+  std::filesystem::path data;
+  std::string master_key_command;
+};
+
+Result<> run(const Order& order) {
   const SystemClock clock;
-  COFFER_TRY(Opened opened, open_stopped(data, clock));
+  const auto& data = order.data;
+  COFFER_TRY(Opened opened, open_stopped(data, order.master_key_command, clock));
   const Missing missing = compare(*opened.site);
-  if (wish == Wish::Show) {
+  if (order.wish == Wish::Show) {
     show(missing, data);
     return {};
   }
-  COFFER_CHECK(accept(*opened.site, missing, reason));
+  COFFER_CHECK(accept(*opened.site, missing, order.reason));
   // What recover wrote as root belongs to the processes again.
   COFFER_CHECK(give_back_files(data));
+  if (missing.database == missing.keeper) {
+    fmt::print("Nothing is missing, nothing was accepted. Start the server again.\n");
+    return {};
+  }
   fmt::print("Accepted: the gap is entry {} of the ledger. Start the server again.\n",
              opened.site->tree.size() - 1);
   return {};
@@ -171,19 +184,23 @@ int recover_main(int argc, char** argv) {
   app.footer("Example:\n  coffer recover show --data /srv/coffer\n"
              "  coffer recover accept --reason 'disk failed, copy of yesterday' --data /srv/coffer");
   app.require_subcommand(1);
-  std::string data, reason;
+  std::string data, reason, master_key_command;
   auto* shown = app.add_subcommand("show", "What is missing, and where it would be");
   shown->add_option("--data", data, "the server's data directory")->required();
   auto* accepted = app.add_subcommand("accept", "Goes on with the keeper's sums; says so in the ledger");
   accepted->add_option("--data", data, "the server's data directory")->required();
   accepted->add_option("--reason", reason, "kept in the ledger")->required();
+  for (auto* command : {shown, accepted}) {
+    command->add_option("--master-key-command", master_key_command, "as for coffer server");
+  }
   try {
     app.parse(argc - 1, argv + 1);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const auto done = run(accepted->parsed() ? Wish::Accept : Wish::Show, reason,
-                         std::filesystem::absolute(data));
+  const auto done = run({.wish = accepted->parsed() ? Wish::Accept : Wish::Show, .reason = reason,
+                         .data = std::filesystem::absolute(data),
+                         .master_key_command = master_key_command});
   if (done) return 0;
   std::fprintf(stderr, "coffer recover: %s\n", done.error().message.c_str());
   return 1;

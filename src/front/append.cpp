@@ -134,14 +134,14 @@ Result<> check_against_keeper(Site& site) {
   const auto have = site.tree.size();
   if (site.status.tree_size > have) {
     return Error{Code::FailedPrecondition,
-                 fmt::format("the database ends at entry {}, the keeper has signed {}: {} entries are "
+                 fmt::format("the database has {} entries, the keeper has signed {}: {} entries are "
                              "missing; see `coffer recover show`",
                              have, site.status.tree_size, site.status.tree_size - have)}
         .as("database_older");
   }
   if (site.status.tree_size < have || site.status.root != site.tree.root()) {
     return Error{Code::FailedPrecondition,
-                 fmt::format("the keeper's memory ends at entry {}, the database has {}: the keeper's "
+                 fmt::format("the keeper's memory has {} entries, the database {}: the keeper's "
                              "memory is older or another's; see `coffer recover show`",
                              site.status.tree_size, have)}
         .as("keeper_older");

@@ -11,7 +11,6 @@
 #include <deque>
 #include <string_view>
 
-#include "base/log.h"
 #include "keeper/keeper.h"
 #include "os/channel.h"
 #include "os/files.h"
@@ -148,7 +147,6 @@ Result<> serve(UniqueFd control, const ServeOptions& options) {
   COFFER_TRY(auto keeper, Keeper::open({directory, options.origin}, std::move(master_key), kClock));
   COFFER_TRY(auto socket, listen_on(directory / "keeper.sock"));
   COFFER_CHECK(confine_process(options, {0, 1, 2, control.get(), socket.get(), keeper.fd()}));
-  log_line("keeper", "ready", {{"entries", keeper.state().tree().size()}});
   Loop loop{std::move(keeper), std::move(control), std::move(socket)};
   return loop.run();
 }
