@@ -11,7 +11,7 @@ demo: build ## Plays the story of the README on real data.
 
 test: build-tests check ## Builds and runs every test.
 	@tools/prepare
-	@ctest --test-dir $(built) --output-on-failure --no-tests=error
+	@ctest --test-dir $(built) --output-on-failure --no-tests=error -j2
 
 check: ## What a machine can see of the rules of the house.
 	@python3 tools/check_layers.py

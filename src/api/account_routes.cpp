@@ -29,7 +29,9 @@ Result<Json> user_add(Call& call) {
   return front::add_user(call.site(), call.caller, call.text("name"), roles);
 }
 
-Result<Json> user(Call& call) { return front::show_user(call.site(), call.caller, call.at("user")); }
+Result<Json> user(Call& call) {
+  return front::show_user(call.site(), call.caller, call.at("user"));
+}
 
 Result<Json> user_token(Call& call) {
   return front::renew_token(call.site(), call.caller, call.at("user"));

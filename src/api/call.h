@@ -1,10 +1,9 @@
 // Call: one request that was understood, allowed and checked; and how its answer is made.
 //
-// Invariants: when a handler sees a Call, the caller is authenticated (unless the route is open), has
-// one of the roles that the contract names, every parameter that is there fits its schema, and so
-// does the body.
-// Errors: none of its own. Thread-safety: the loop thread. Lifetime: within the handler; what
-// answers later copies what it needs.
+// Invariants: when a handler sees a Call, the caller is authenticated (unless the route is open),
+// has one of the roles that the contract names, every parameter that is there fits its schema, and
+// so does the body. Errors: none of its own. Thread-safety: the loop thread. Lifetime: within the
+// handler; what answers later copies what it needs.
 #pragma once
 
 #include <functional>

@@ -42,7 +42,8 @@ Result<> read_parameters(Schemas& schemas, const Json& given, Operation& operati
     const Json* schema = parameter.find("schema");
     if (schema == nullptr) return broken("a parameter of " + operation.id + " has no schema");
     COFFER_CHECK(schemas.compile_schema(*schema));
-    operation.parameters.push_back({.name = parameter.text_or("name", ""), .place = place,
+    operation.parameters.push_back({.name = parameter.text_or("name", ""),
+                                    .place = place,
                                     .required = parameter.bool_or("required", false),
                                     .schema = schema});
   }
@@ -53,15 +54,16 @@ Result<> read_answer(const Json& given, Operation& operation) {
   const auto* responses = given["responses"].as_object();
   if (responses == nullptr || responses->empty()) return broken(operation.id + " has no responses");
   const auto status = Json::parse(responses->front().first);
-  if (!status || !status->is_integer()) return broken(operation.id + " does not begin with success");
+  if (!status || !status->is_integer())
+    return broken(operation.id + " does not begin with success");
   operation.status = static_cast<int>(*status->as_int());
   const Json& answer = responses->front().second;
   if (answer["content"].is_object()) operation.answer = json_schema(answer);
   return {};
 }
 
-Result<Operation> read_operation(Schemas& schemas, const std::string& path, const std::string& method,
-                                 const Json& given) {
+Result<Operation> read_operation(Schemas& schemas, const std::string& path,
+                                 const std::string& method, const Json& given) {
   Operation out{.id = given.text_or("operationId", ""), .method = upper(method), .path = path};
   if (out.id.empty()) return broken(path + " has an operation without an id");
   const auto* security = given["security"].as_array();

@@ -34,13 +34,13 @@ struct Parameter {
 // One method of one path.
 struct Operation {
   std::string id;
-  std::string method;  // "GET"
-  std::string path;    // "/v1/users/{user}"
-  bool open{false};    // without a token
+  std::string method;                // "GET"
+  std::string path;                  // "/v1/users/{user}"
+  bool open{false};                  // without a token
   std::vector<std::string> roles{};  // any of these; empty: every user
   std::vector<Parameter> parameters{};
-  const Json* body{nullptr};  // schema of a JSON body; null: takes none, or bytes
-  int status{200};            // of success
+  const Json* body{nullptr};    // schema of a JSON body; null: takes none, or bytes
+  int status{200};              // of success
   const Json* answer{nullptr};  // schema of a JSON answer; null: none, or other bytes
 };
 

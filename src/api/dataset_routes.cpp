@@ -16,7 +16,8 @@ Result<std::int64_t> version_of(const Call& call) {
   if (text == "latest") return std::int64_t{0};
   const auto number = Json{Json::Number{text}}.as_int();
   const bool plain = text.find_first_not_of("0123456789") == std::string::npos && text.size() <= 9;
-  if (!plain || !number || *number < 1) return front::bad_field("version", "must be a number, or latest");
+  if (!plain || !number || *number < 1)
+    return front::bad_field("version", "must be a number, or latest");
   return *number;
 }
 
@@ -36,8 +37,8 @@ Result<Json> pack_add(Call& call) {
 }
 
 Result<net::Response> chunk(Call& call) {
-  COFFER_TRY(const auto bytes, front::read_chunk(call.site(), call.caller, call.at("dataset_id"),
-                                                 call.at("chunk")));
+  COFFER_TRY(const auto bytes,
+             front::read_chunk(call.site(), call.caller, call.at("dataset_id"), call.at("chunk")));
   return net::Response::text(200, std::string(text_of(bytes)), "application/octet-stream");
 }
 
@@ -82,7 +83,8 @@ Result<net::Response> chunk_list(Call& call) {
 
 Result<Json> version_remove(Call& call) {
   COFFER_TRY(const auto version, version_of(call));
-  return front::remove_version(call.site(), call.caller, dataset_of(call), version, call.envelope());
+  return front::remove_version(call.site(), call.caller, dataset_of(call), version,
+                               call.envelope());
 }
 
 Result<Json> card_set(Call& call) {

@@ -22,7 +22,9 @@ Result<Json> grant_new(Call& call) {
   return front::post_grant(call.site(), call.caller, call.envelope(), call.text("request"));
 }
 
-Result<Json> grants(Call& call) { return front::list_grants(call.site(), call.caller, call.page()); }
+Result<Json> grants(Call& call) {
+  return front::list_grants(call.site(), call.caller, call.page());
+}
 
 Result<Json> grant(Call& call) {
   return front::show_grant(call.site(), call.caller, call.at("grant"));

@@ -51,8 +51,8 @@ Result<net::Response> static_file(Call& call, const StaticFile& file) {
   UniqueFd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
   struct stat info {};
   if (!fd || ::fstat(fd.get(), &info) != 0) return front::not_found("ledger file", file.path);
-  auto response = net::file_response(call.head, std::move(fd), static_cast<std::uint64_t>(info.st_size),
-                                     file.type);
+  auto response = net::file_response(call.head, std::move(fd),
+                                     static_cast<std::uint64_t>(info.st_size), file.type);
   response.headers.add("Cache-Control", file.cache);
   return response;
 }
@@ -65,7 +65,8 @@ Result<net::Response> checkpoint(Call& call) {
 Result<net::Response> tile(Call& call) {
   const std::string path = "tile/" + call.at("level") + "/" + call.at("tile");
   if (!ledger::parse_path(path)) return front::not_found("ledger file", path);
-  return static_file(call, {path, "application/octet-stream", "public, max-age=31536000, immutable"});
+  return static_file(call,
+                     {path, "application/octet-stream", "public, max-age=31536000, immutable"});
 }
 
 constexpr Route kRoutes[] = {

@@ -8,7 +8,8 @@
 namespace coffer::api {
 namespace {
 
-void describe(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
+void describe(std::string& out, std::string_view name, std::string_view type,
+              std::string_view help) {
   out += fmt::format("# HELP coffer_{0} {2}\n# TYPE coffer_{0} {1}\n", name, type, help);
 }
 
@@ -35,7 +36,8 @@ Result<std::string> Metrics::render(front::Site& site) const {
   for (const auto& [state, count] : counts.runs) {
     out += fmt::format("coffer_runs{{state=\"{}\"}} {}\n", state, count);
   }
-  gauge(out, "ledger_entries", "Entries of the ledger.", static_cast<std::int64_t>(site.tree.size()));
+  gauge(out, "ledger_entries", "Entries of the ledger.",
+        static_cast<std::int64_t>(site.tree.size()));
   gauge(out, "pending_operations", "Operations that the keeper has not answered.", counts.pending);
   gauge(out, "users", "Users that were not removed.", counts.users);
   gauge(out, "datasets", "Datasets.", counts.datasets);

@@ -1,28 +1,16 @@
 #include "api/peers.h"
 
 #include "base/log.h"
-#include "env/messages.h"
 #include "front/append.h"
 #include "front/environments.h"
 #include "front/grants.h"
 #include "front/schedule.h"
-#include "worker/messages.h"
 
 namespace coffer::api {
 namespace {
 
 void log_failure(const char* what, const Result<>& done) {
   if (!done) log_error("front", what, done.error());
-}
-
-// Gives every whole record to `take`; false once the connection is useless.
-template <class Take>
-bool drain(Channel& channel, const Take& take) {
-  for (;;) {
-    auto record = channel.receive(0s);
-    if (!record) return record.error().code == Code::Cancelled;
-    if (!take(*record)) return false;
-  }
 }
 
 }  // namespace
@@ -66,7 +54,7 @@ void Peers::on_worker() {
   worker_.cancel();
   auto* channel = site_.links.worker();
   if (channel == nullptr) return;
-  auto watch = loop_.watch(channel->fd(), net::Ready::Read, [this] { read_worker(); });
+  auto watch = loop_.watch(channel->fd(), net::Ready::Read, [this] { read(PeerTag::Worker); });
   if (!watch) return log_error("front", "the worker cannot be watched", watch.error());
   worker_ = std::move(*watch);
   log_failure("runs could not be given to the worker", front::resume_worker(site_));
@@ -77,40 +65,32 @@ void Peers::on_builder() {
   builder_.cancel();
   auto* channel = site_.links.builder();
   if (channel == nullptr) return;
-  auto watch = loop_.watch(channel->fd(), net::Ready::Read, [this] { read_builder(); });
+  auto watch = loop_.watch(channel->fd(), net::Ready::Read, [this] { read(PeerTag::Builder); });
   if (!watch) return log_error("front", "the builder cannot be watched", watch.error());
   builder_ = std::move(*watch);
   log_failure("builds could not be given to the builder", front::resume_builder(site_));
 }
 
-void Peers::read_worker() {
-  const auto generation = site_.links.generation(PeerTag::Worker);
-  const auto take = [&](const ByteVector& record) {
-    auto event = worker::decode_event(record);
-    if (!event) return false;
-    log_failure("an event of the worker", front::on_worker_event(site_, *event));
-    return generation == site_.links.generation(PeerTag::Worker) && site_.links.worker() != nullptr;
-  };
-  auto* channel = site_.links.worker();
-  if (channel != nullptr && drain(*channel, take)) return;
-  if (generation != site_.links.generation(PeerTag::Worker)) return notice();
-  worker_.cancel();
-  site_.links.drop_worker();
+Channel* Peers::channel(PeerTag tag) {
+  return tag == PeerTag::Worker ? site_.links.worker() : site_.links.builder();
 }
 
-void Peers::read_builder() {
-  const auto generation = site_.links.generation(PeerTag::Builder);
-  const auto take = [&](const ByteVector& record) {
-    auto event = env::decode_event(record);
-    if (!event) return false;
-    log_failure("an event of the builder", front::on_builder_event(site_, *event));
-    return generation == site_.links.generation(PeerTag::Builder) && site_.links.builder() != nullptr;
-  };
-  auto* channel = site_.links.builder();
-  if (channel != nullptr && drain(*channel, take)) return;
-  if (generation != site_.links.generation(PeerTag::Builder)) return notice();
-  builder_.cancel();
-  site_.links.drop_builder();
+void Peers::read(PeerTag tag) {
+  const bool worker = tag == PeerTag::Worker;
+  const auto generation = site_.links.generation(tag);
+  // What a record leads to may bring another connection: this one is not looked at again then.
+  while (Channel* peer = channel(tag)) {
+    const auto record = peer->receive(0s);
+    if (!record && record.error().code == Code::Cancelled) return;
+    if (!record) break;
+    const auto done =
+        worker ? front::on_worker_record(site_, *record) : front::on_builder_record(site_, *record);
+    log_failure(worker ? "an event of the worker" : "an event of the builder", done);
+    if (generation != site_.links.generation(tag)) return notice();
+    if (!done && done.error().code == Code::Corrupt) break;
+  }
+  (worker ? worker_ : builder_).cancel();
+  worker ? site_.links.drop_worker() : site_.links.drop_builder();
 }
 
 }  // namespace coffer::api

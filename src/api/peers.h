@@ -28,8 +28,9 @@ class Peers {
   void on_keeper();
   void on_worker();
   void on_builder();
-  void read_worker();
-  void read_builder();
+  // Takes what has arrived; a peer whose stream is broken is dropped.
+  void read(PeerTag tag);
+  Channel* channel(PeerTag tag);
   bool is_new(PeerTag tag);
 
   front::Site& site_;

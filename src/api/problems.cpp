@@ -14,52 +14,98 @@ constexpr std::string_view kRetrySeconds = "2";
 
 // Every word of ErrorCode, with its status.
 constexpr std::array kCodes{
-    Kind{"bad_request", 400},         Kind{"unknown_field", 400},
-    Kind{"unauthenticated", 401},     Kind{"not_found", 404},
-    Kind{"method_not_allowed", 405},  Kind{"already_exists", 409},
-    Kind{"denied", 403},              Kind{"role_required", 403},
-    Kind{"rate_limited", 429},        Kind{"too_large", 413},
-    Kind{"draining", 503},            Kind{"internal", 500},
-    Kind{"unavailable", 503},         Kind{"corrupt", 500},
-    Kind{"idempotency_conflict", 409}, Kind{"precondition_failed", 409},
-    Kind{"upload_offset", 409},       Kind{"upload_incomplete", 409},
-    Kind{"upload_unknown", 404},      Kind{"signature", 403},
-    Kind{"wrong_type", 400},          Kind{"wrong_ledger", 403},
-    Kind{"key_missing", 409},         Kind{"key_changed", 403},
-    Kind{"key_removed", 403},         Kind{"key_taken", 409},
-    Kind{"operator_not_pinned", 409}, Kind{"replayed", 409},
-    Kind{"stale_sequence", 409},      Kind{"expired", 409},
-    Kind{"name_taken", 409},          Kind{"not_owner", 403},
-    Kind{"not_graded", 409},          Kind{"no_limit", 409},
-    Kind{"limit_exceeded", 403},      Kind{"limit_too_low", 409},
-    Kind{"version_unknown", 404},     Kind{"version_removed", 404},
-    Kind{"manifest_parent", 409},     Kind{"chunk_missing", 409},
-    Kind{"chunk_list_digest", 400},   Kind{"card_columns", 400},
-    Kind{"public_dataset", 409},      Kind{"dataset_frozen", 409},
-    Kind{"approver_is_grantee", 403}, Kind{"approvers_required", 403},
-    Kind{"lane_unavailable", 409},    Kind{"lane_not_allowed", 403},
-    Kind{"exclusive_required", 409},  Kind{"term_unknown", 400},
-    Kind{"class_bits", 403},          Kind{"grant_unknown", 404},
-    Kind{"grant_expired", 403},       Kind{"grant_not_yet", 403},
-    Kind{"grant_revoked", 403},       Kind{"grant_suspended", 403},
-    Kind{"grant_dataset", 403},       Kind{"grant_grantee", 403},
-    Kind{"grant_missing", 403},       Kind{"grant_program", 403},
-    Kind{"grant_environment", 403},   Kind{"grant_parameters", 403},
-    Kind{"grant_lane", 403},          Kind{"grant_output_kind", 403},
-    Kind{"budget_exhausted", 403},    Kind{"limit_exhausted", 403},
-    Kind{"bits_exhausted", 403},      Kind{"epsilon_exhausted", 403},
-    Kind{"runs_exhausted", 403},      Kind{"cpu_exhausted", 403},
-    Kind{"dataset_bits_exhausted", 403}, Kind{"dataset_epsilon_exhausted", 403},
-    Kind{"program_unknown", 404},     Kind{"program_tree", 400},
-    Kind{"program_too_large", 413},   Kind{"declaration", 400},
-    Kind{"environment_unknown", 404}, Kind{"environment_not_ready", 409},
-    Kind{"environment_in_use", 409},  Kind{"environment_spec", 400},
-    Kind{"machine_memory", 409},      Kind{"machine_cpus", 409},
-    Kind{"machine_gpus", 409},        Kind{"machine_disk", 503},
-    Kind{"cell_unproven", 409},       Kind{"run_over", 409},
-    Kind{"not_held", 404},            Kind{"approval_commitment", 403},
-    Kind{"already_decided", 409},     Kind{"deadline_passed", 409},
-    Kind{"not_released", 409},        Kind{"not_yet_visible", 409},
+    Kind{"bad_request", 400},
+    Kind{"unknown_field", 400},
+    Kind{"unauthenticated", 401},
+    Kind{"not_found", 404},
+    Kind{"method_not_allowed", 405},
+    Kind{"already_exists", 409},
+    Kind{"denied", 403},
+    Kind{"role_required", 403},
+    Kind{"rate_limited", 429},
+    Kind{"too_large", 413},
+    Kind{"draining", 503},
+    Kind{"internal", 500},
+    Kind{"unavailable", 503},
+    Kind{"corrupt", 500},
+    Kind{"idempotency_conflict", 409},
+    Kind{"precondition_failed", 409},
+    Kind{"upload_offset", 409},
+    Kind{"upload_incomplete", 409},
+    Kind{"upload_unknown", 404},
+    Kind{"signature", 403},
+    Kind{"wrong_type", 400},
+    Kind{"wrong_ledger", 403},
+    Kind{"key_missing", 409},
+    Kind{"key_changed", 403},
+    Kind{"key_removed", 403},
+    Kind{"key_taken", 409},
+    Kind{"operator_not_pinned", 409},
+    Kind{"replayed", 409},
+    Kind{"stale_sequence", 409},
+    Kind{"expired", 409},
+    Kind{"name_taken", 409},
+    Kind{"not_owner", 403},
+    Kind{"not_graded", 409},
+    Kind{"no_limit", 409},
+    Kind{"limit_exceeded", 403},
+    Kind{"limit_too_low", 409},
+    Kind{"version_unknown", 404},
+    Kind{"version_removed", 404},
+    Kind{"manifest_parent", 409},
+    Kind{"chunk_missing", 409},
+    Kind{"chunk_list_digest", 400},
+    Kind{"card_columns", 400},
+    Kind{"public_dataset", 409},
+    Kind{"dataset_frozen", 409},
+    Kind{"approver_is_grantee", 403},
+    Kind{"approvers_required", 403},
+    Kind{"lane_unavailable", 409},
+    Kind{"lane_not_allowed", 403},
+    Kind{"exclusive_required", 409},
+    Kind{"term_unknown", 400},
+    Kind{"class_bits", 403},
+    Kind{"grant_unknown", 404},
+    Kind{"grant_expired", 403},
+    Kind{"grant_not_yet", 403},
+    Kind{"grant_revoked", 403},
+    Kind{"grant_suspended", 403},
+    Kind{"grant_dataset", 403},
+    Kind{"grant_grantee", 403},
+    Kind{"grant_missing", 403},
+    Kind{"grant_program", 403},
+    Kind{"grant_environment", 403},
+    Kind{"grant_parameters", 403},
+    Kind{"grant_lane", 403},
+    Kind{"grant_output_kind", 403},
+    Kind{"budget_exhausted", 403},
+    Kind{"limit_exhausted", 403},
+    Kind{"bits_exhausted", 403},
+    Kind{"epsilon_exhausted", 403},
+    Kind{"runs_exhausted", 403},
+    Kind{"cpu_exhausted", 403},
+    Kind{"dataset_bits_exhausted", 403},
+    Kind{"dataset_epsilon_exhausted", 403},
+    Kind{"program_unknown", 404},
+    Kind{"program_tree", 400},
+    Kind{"program_too_large", 413},
+    Kind{"declaration", 400},
+    Kind{"environment_unknown", 404},
+    Kind{"environment_not_ready", 409},
+    Kind{"environment_in_use", 409},
+    Kind{"environment_spec", 400},
+    Kind{"machine_memory", 409},
+    Kind{"machine_cpus", 409},
+    Kind{"machine_gpus", 409},
+    Kind{"machine_disk", 503},
+    Kind{"cell_unproven", 409},
+    Kind{"run_over", 409},
+    Kind{"not_held", 404},
+    Kind{"approval_commitment", 403},
+    Kind{"already_decided", 409},
+    Kind{"deadline_passed", 409},
+    Kind{"not_released", 409},
+    Kind{"not_yet_visible", 409},
 };
 
 // What the keeper calls it, where that is not the word for clients. `only`: of that Code.
@@ -150,16 +196,26 @@ const Kind* find_code(std::string_view code) {
 
 std::string_view word_of(Code code) {
   switch (code) {
-    case Code::InvalidArgument: return "bad_request";
-    case Code::NotFound: return "not_found";
-    case Code::AlreadyExists: return "already_exists";
-    case Code::Denied: return "denied";
-    case Code::BudgetExhausted: return "budget_exhausted";
-    case Code::FailedPrecondition: return "precondition_failed";
-    case Code::Corrupt: return "corrupt";
-    case Code::Unavailable: return "unavailable";
-    case Code::Cancelled: return "unavailable";
-    case Code::Internal: return "internal";
+    case Code::InvalidArgument:
+      return "bad_request";
+    case Code::NotFound:
+      return "not_found";
+    case Code::AlreadyExists:
+      return "already_exists";
+    case Code::Denied:
+      return "denied";
+    case Code::BudgetExhausted:
+      return "budget_exhausted";
+    case Code::FailedPrecondition:
+      return "precondition_failed";
+    case Code::Corrupt:
+      return "corrupt";
+    case Code::Unavailable:
+      return "unavailable";
+    case Code::Cancelled:
+      return "unavailable";
+    case Code::Internal:
+      return "internal";
   }
   std::abort();
 }

@@ -33,7 +33,8 @@ Result<net::Response> environment_remove(Call& call) {
 }
 
 Result<Json> environment_log(Call& call) {
-  return front::environment_log(call.site(), call.at("environment"), call.query_number("offset", 0));
+  return front::environment_log(call.site(), call.at("environment"),
+                                call.query_number("offset", 0));
 }
 
 Result<net::Response> environment_archive(Call& call) {
@@ -44,8 +45,9 @@ Result<net::Response> environment_archive(Call& call) {
     return Error{Code::FailedPrecondition, "the environment's archive is not here"}.as(
         "environment_not_ready");
   }
-  auto response = net::file_response(call.head, std::move(fd), static_cast<std::uint64_t>(info.st_size),
-                                     "application/octet-stream");
+  auto response =
+      net::file_response(call.head, std::move(fd), static_cast<std::uint64_t>(info.st_size),
+                         "application/octet-stream");
   response.headers.add("Coffer-Digest", "sha256:" + path.parent_path().filename().string());
   return response;
 }

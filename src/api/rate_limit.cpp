@@ -22,13 +22,13 @@ void RateLimit::failed(const std::string& address) {
 
 // Those that are full again; if none is, the one that is nearest to it.
 void RateLimit::forget_some() {
-  if (std::erase_if(buckets_, [&](const auto& one) { return tokens_now(one.second) >= size_.tokens; }) >
-      0) {
+  if (std::erase_if(buckets_,
+                    [&](const auto& one) { return tokens_now(one.second) >= size_.tokens; }) > 0) {
     return;
   }
-  buckets_.erase(std::max_element(buckets_.begin(), buckets_.end(), [&](const auto& a, const auto& b) {
-    return tokens_now(a.second) < tokens_now(b.second);
-  }));
+  buckets_.erase(std::max_element(
+      buckets_.begin(), buckets_.end(),
+      [&](const auto& a, const auto& b) { return tokens_now(a.second) < tokens_now(b.second); }));
 }
 
 }  // namespace coffer::api

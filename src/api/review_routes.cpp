@@ -9,7 +9,9 @@
 namespace coffer::api {
 namespace {
 
-Result<Json> reviews(Call& call) { return front::list_reviews(call.site(), call.caller, call.page()); }
+Result<Json> reviews(Call& call) {
+  return front::list_reviews(call.site(), call.caller, call.page());
+}
 
 Result<Json> evidence(Call& call) {
   return front::open_evidence(call.site(), call.caller, call.at("run"), call.at("output"));
@@ -28,7 +30,9 @@ Result<net::Response> sealed(Call& call, front::SealedFile which) {
 }
 
 Result<net::Response> output_sealed(Call& call) { return sealed(call, front::SealedFile::Output); }
-Result<net::Response> evidence_sealed(Call& call) { return sealed(call, front::SealedFile::Evidence); }
+Result<net::Response> evidence_sealed(Call& call) {
+  return sealed(call, front::SealedFile::Evidence);
+}
 
 Result<Json> approve(Call& call) {
   return front::post_approval(call.site(), call.caller, call.envelope());

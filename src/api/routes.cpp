@@ -6,15 +6,16 @@ namespace coffer::api {
 
 std::vector<const Route*> all_routes() {
   std::vector<const Route*> out;
-  for (const auto part : {account_routes(), upload_routes(), dataset_routes(), grant_routes(),
-                          program_routes(), run_routes(), review_routes(), ledger_routes(),
-                          status_routes()}) {
+  for (const auto part :
+       {account_routes(), upload_routes(), dataset_routes(), grant_routes(), program_routes(),
+        run_routes(), review_routes(), ledger_routes(), status_routes()}) {
     for (const auto& route : part) out.push_back(&route);
   }
   return out;
 }
 
-std::optional<PathValues> match(std::string_view pattern, const std::vector<std::string>& segments) {
+std::optional<PathValues> match(std::string_view pattern,
+                                const std::vector<std::string>& segments) {
   PathValues values;
   const auto parts = pattern == "/" ? std::vector<std::string>{} : split(pattern.substr(1), '/');
   for (std::size_t i = 0; i < parts.size(); ++i) {

@@ -13,19 +13,23 @@ Result<Json> run_new(Call& call) {
 
 Result<Json> runs(Call& call) {
   return front::list_runs(call.site(), call.caller,
-                          {.state = call.query("state"), .grant = call.query("grant")}, call.page());
+                          {.state = call.query("state"), .grant = call.query("grant")},
+                          call.page());
 }
 
 Result<Json> run(Call& call) { return front::show_run(call.site(), call.caller, call.at("run")); }
 
 void run_events(Call& call, net::Reply reply) {
   call.services.streams.open(
-      {.caller = call.caller, .run = call.at("run"),
+      {.caller = call.caller,
+       .run = call.at("run"),
        .after = static_cast<std::int64_t>(call.header_number("Last-Event-ID", 0))},
       std::move(reply));
 }
 
-Result<Json> run_log(Call& call) { return front::run_log(call.site(), call.caller, call.at("run")); }
+Result<Json> run_log(Call& call) {
+  return front::run_log(call.site(), call.caller, call.at("run"));
+}
 
 Result<Json> run_cancel(Call& call) {
   return front::cancel_run(call.site(), call.caller, call.at("run"));

@@ -14,8 +14,8 @@ constexpr std::size_t kPatternTextMax = 4096;  // a longer text fits none of our
 constexpr int kChecksDepthMax = 64;
 
 constexpr std::array<std::string_view, 14> kPlainWords{
-    "type",      "required",  "enum",    "const",   "minItems",    "maxItems", "minLength",
-    "maxLength", "minimum",   "maximum", "default", "description", "format",   "contentEncoding"};
+    "type",      "required", "enum",    "const",   "minItems",    "maxItems", "minLength",
+    "maxLength", "minimum",  "maximum", "default", "description", "format",   "contentEncoding"};
 
 Error refuse(const std::string& where, std::string_view why) {
   const std::string what = where.empty() ? "the body" : "field '" + where + "'";
@@ -61,8 +61,9 @@ Result<> check_enum(const Json::Array& words, const Json& value, const std::stri
 }
 
 std::uint64_t characters(std::string_view text) {
-  return static_cast<std::uint64_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::uint64_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
 }
 
 struct Bounds {
@@ -73,11 +74,13 @@ struct Bounds {
 
 Result<> check_count(const Json& schema, std::uint64_t count, const Bounds& bounds,
                      const std::string& where) {
-  if (const Json* least = schema.find(bounds.least); least && count < least->as_uint().value_or(0)) {
+  if (const Json* least = schema.find(bounds.least);
+      least && count < least->as_uint().value_or(0)) {
     return refuse(where, fmt::format("must have at least {} {}", least->canonical(), bounds.unit));
   }
   if (const Json* most = schema.find(bounds.most); most && count > most->as_uint().value_or(0)) {
-    return std::move(refuse(where, fmt::format("must have at most {} {}", most->canonical(), bounds.unit)))
+    return std::move(refuse(where,
+                            fmt::format("must have at most {} {}", most->canonical(), bounds.unit)))
         .above(most->canonical());
   }
   return {};
@@ -107,8 +110,9 @@ Result<> Schemas::compile() {
 Result<> Schemas::compile_word(const std::string& word, const Json& value) {
   if (word == "pattern") {
     try {  // the one place where this library can throw
-      patterns_.emplace(*value.as_string(),
-                        std::regex(*value.as_string(), std::regex::ECMAScript | std::regex::optimize));
+      patterns_.emplace(
+          *value.as_string(),
+          std::regex(*value.as_string(), std::regex::ECMAScript | std::regex::optimize));
     } catch (const std::regex_error&) {
       return Error{Code::Internal, "the pattern " + *value.as_string() + " cannot be read"};
     }
@@ -147,7 +151,8 @@ Result<> Schemas::check(const Json& given, const Json& value, const std::string&
   }
   if (const auto* words = schema["enum"].as_array()) COFFER_CHECK(check_enum(*words, value, where));
   for (const char* word : {"anyOf", "oneOf"}) {
-    if (const auto* choices = schema[word].as_array()) COFFER_CHECK(check_choice(*choices, value, where));
+    if (const auto* choices = schema[word].as_array())
+      COFFER_CHECK(check_choice(*choices, value, where));
   }
   if (const auto* text = value.as_string()) return check_text(schema, *text, where);
   if (const auto* items = value.as_array()) return check_array(schema, *items, where);
@@ -172,7 +177,9 @@ Result<> Schemas::check_object(const Json& schema, const Json::Object& value,
                                const std::string& where) const {
   if (const auto* required = schema["required"].as_array()) {
     for (const auto& name : *required) {
-      const auto has = [&](const Json::Member& member) { return member.first == *name.as_string(); };
+      const auto has = [&](const Json::Member& member) {
+        return member.first == *name.as_string();
+      };
       if (std::any_of(value.begin(), value.end(), has)) continue;
       return refuse(below(where, *name.as_string()), "is missing");
     }
@@ -214,7 +221,8 @@ Result<> Schemas::check_array(const Json& schema, const Json::Array& value,
 
 Result<> Schemas::check_text(const Json& schema, const std::string& value,
                              const std::string& where) const {
-  COFFER_CHECK(check_count(schema, characters(value), {"minLength", "maxLength", "characters"}, where));
+  COFFER_CHECK(
+      check_count(schema, characters(value), {"minLength", "maxLength", "characters"}, where));
   if (const auto* pattern = schema["pattern"].as_string()) {
     const auto found = patterns_.find(*pattern);
     const bool fits = found != patterns_.end() && value.size() <= kPatternTextMax &&
@@ -227,7 +235,8 @@ Result<> Schemas::check_text(const Json& schema, const std::string& value,
   return {};
 }
 
-Result<> Schemas::check_number(const Json& schema, const Json& value, const std::string& where) const {
+Result<> Schemas::check_number(const Json& schema, const Json& value,
+                               const std::string& where) const {
   const auto number = value.as_int();
   if (!number) return {};  // `type` has said what it must be; as_int() is out of range above 2^63
   const Json* least = schema.find("minimum");
@@ -236,7 +245,8 @@ Result<> Schemas::check_number(const Json& schema, const Json& value, const std:
   }
   const Json* most = schema.find("maximum");
   if (most != nullptr && *number > most->as_int().value_or(0)) {
-    return std::move(refuse(where, "must be at most " + most->canonical())).above(most->canonical());
+    return std::move(refuse(where, "must be at most " + most->canonical()))
+        .above(most->canonical());
   }
   return {};
 }

@@ -30,11 +30,14 @@ class Schemas {
 
  private:
   Result<> compile_word(const std::string& word, const Json& value);
-  Result<> check_object(const Json& schema, const Json::Object& value, const std::string& where) const;
-  Result<> check_array(const Json& schema, const Json::Array& value, const std::string& where) const;
+  Result<> check_object(const Json& schema, const Json::Object& value,
+                        const std::string& where) const;
+  Result<> check_array(const Json& schema, const Json::Array& value,
+                       const std::string& where) const;
   Result<> check_text(const Json& schema, const std::string& value, const std::string& where) const;
   Result<> check_number(const Json& schema, const Json& value, const std::string& where) const;
-  Result<> check_choice(const Json::Array& choices, const Json& value, const std::string& where) const;
+  Result<> check_choice(const Json::Array& choices, const Json& value,
+                        const std::string& where) const;
 
   const Json& document_;
   std::map<std::string, std::regex, std::less<>> patterns_;

@@ -36,7 +36,10 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
   COFFER_TRY(const Contract contract, Contract::parse(openapi_text()));
   Metrics metrics;
   Streams streams{site, loop};
-  Services services{.site = site, .contract = contract, .metrics = metrics, .streams = streams,
+  Services services{.site = site,
+                    .contract = contract,
+                    .metrics = metrics,
+                    .streams = streams,
                     .reach = options.behind_proxy ? Reach::Proxied : Reach::Direct,
                     .tls = !options.tls_cert.empty()};
   Service service{services, site.clock};
@@ -61,9 +64,9 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
     log_failure("old answers could not be removed", front::end_old_answers(site));
   });
   COFFER_TRY(const auto terminate, loop.on_signal(SIGTERM, [&] {
-               services.draining = true;
-               server.drain(kDrainPatience, [&] { loop.stop(); });
-             }));
+    services.draining = true;
+    server.drain(kDrainPatience, [&] { loop.stop(); });
+  }));
   std::printf("coffer server: ready on %s\n", address_of(options, server.port()).c_str());
   std::fflush(stdout);
   loop.run();

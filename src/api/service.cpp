@@ -37,10 +37,11 @@ Result<> check_parameters(const Contract& contract, const Operation& operation,
     }
   }
   for (const auto& [name, value] : head.target.query) {
-    const bool known = std::any_of(operation.parameters.begin(), operation.parameters.end(),
-                                   [&, &key = name](const Parameter& parameter) {
-                                     return parameter.place == Place::Query && parameter.name == key;
-                                   });
+    const bool known =
+        std::any_of(operation.parameters.begin(), operation.parameters.end(),
+                    [&, &key = name](const Parameter& parameter) {
+                      return parameter.place == Place::Query && parameter.name == key;
+                    });
     if (!known) {
       return Error{Code::InvalidArgument, "there is no parameter " + printable(name, 60) + " here"}
           .as("unknown_field")
@@ -74,7 +75,8 @@ std::string Service::address_of(const net::Head& head) const {
   if (services_.reach == Reach::Direct) return head.peer.address;
   const std::string_view forwarded = head.headers.get("X-Forwarded-For");
   const auto comma = forwarded.rfind(',');
-  return std::string(trim(comma == std::string_view::npos ? forwarded : forwarded.substr(comma + 1)));
+  return std::string(
+      trim(comma == std::string_view::npos ? forwarded : forwarded.substr(comma + 1)));
 }
 
 Result<Service::Understood> Service::find_route(const net::Head& head) const {
@@ -94,21 +96,23 @@ Result<Service::Understood> Service::find_route(const net::Head& head) const {
     other_method = true;
   }
   if (fallback != nullptr) {
-    return Understood{fallback, services_.contract.find(fallback->operation),
-                      std::move(fallback_path), {}};
+    return Understood{
+        fallback, services_.contract.find(fallback->operation), std::move(fallback_path), {}};
   }
   const std::string what = printable(head.target.path, 200);
   if (other_method) {
     return Error{Code::InvalidArgument, what + " takes no " + printable(head.method, 20)}.as(
         "method_not_allowed");
   }
-  return Error{Code::NotFound, "there is nothing at " + what}.as("not_found").then(
-      "GET /v1/openapi.json lists what there is");
+  return Error{Code::NotFound, "there is nothing at " + what}
+      .as("not_found")
+      .then("GET /v1/openapi.json lists what there is");
 }
 
 Result<front::Caller> Service::authenticate(const net::Head& head, const Route& route) {
   const bool near = services_.reach == Reach::Direct && head.peer.loopback;
-  if (route.access == Access::Open || (route.access == Access::Local && near)) return front::Caller{};
+  if (route.access == Access::Open || (route.access == Access::Local && near))
+    return front::Caller{};
   const std::string address = address_of(head);
   if (!failures_.permits(address)) {
     return Error{Code::Unavailable, "too many failed logins from this address: wait a moment"}.as(
@@ -194,7 +198,8 @@ void Service::answer(const Understood& request, Call& call, const net::Request& 
                      net::Reply reply) {
   const auto& handler = request.route->handler;
   const auto whole = [&](Result<net::Response> made) {
-    send(request.operation, made ? std::move(*made) : problem_response(made.error()), std::move(reply));
+    send(request.operation, made ? std::move(*made) : problem_response(made.error()),
+         std::move(reply));
   };
   if (const auto* f = std::get_if<Whole>(&handler)) return whole((*f)(call));
   if (const auto* f = std::get_if<Receive>(&handler)) return whole(f->then(call));
@@ -211,8 +216,10 @@ void Service::answer(const Understood& request, Call& call, const net::Request& 
                        .at("Idempotency-Key")
                        .above(std::to_string(kKeyMax)));
     }
-    key = front::AnswerKey{.user = request.caller.user, .route = given.head.target.path,
-                           .key = std::string(name), .body = sha256(given.body)};
+    key = front::AnswerKey{.user = request.caller.user,
+                           .route = given.head.target.path,
+                           .key = std::string(name),
+                           .body = sha256(given.body)};
     auto kept = front::find_answer(services_.site, *key);
     if (!kept) return whole(std::move(kept).error());
     if (*kept) return whole(net::Response::json((*kept)->status, (*kept)->body));
@@ -229,7 +236,8 @@ void Service::answer(const Understood& request, Call& call, const net::Request& 
 
 void Service::finish(const Understood& request, std::optional<front::AnswerKey> key,
                      Result<Json> document, net::Reply reply) {
-  if (!document) return send(request.operation, problem_response(document.error()), std::move(reply));
+  if (!document)
+    return send(request.operation, problem_response(document.error()), std::move(reply));
   auto response = net::Response::json(request.operation->status, document->canonical() + "\n");
   if (!request.route->location.empty()) {
     response.headers.add("Location",

@@ -86,12 +86,23 @@ std::string html_escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -103,13 +114,16 @@ std::string status_page(const StatusFacts& facts) {
   out += facts_list(facts);
   const std::string address = facts.address.empty() ? "localhost:7070" : facts.address;
   out += fmt::format(
-      "<h2>Log in</h2>\n<p>An operator gives you a token; its last 16 characters are those of the keeper"
+      "<h2>Log in</h2>\n<p>An operator gives you a token; its last 16 characters are those of the "
+      "keeper"
       " above.</p>\n<pre>coffer login {}://{} --token -\ncoffer inbox</pre>\n",
       facts.secure ? "https" : "http", html_escape(address));
   out += "<h2>Environments</h2>\n" + environments_table(facts);
-  out += "<h2>Checkpoint</h2>\n<p>Every grant, run, charge and release is an entry. Anybody can keep a"
-         " copy and check it: <code>coffer ledger export -o DIR</code>, then <code>coffer ledger verify"
-         " DIR --key VKEY</code>.</p>\n";
+  out +=
+      "<h2>Checkpoint</h2>\n<p>Every grant, run, charge and release is an entry. Anybody can keep a"
+      " copy and check it: <code>coffer ledger export -o DIR</code>, then <code>coffer ledger "
+      "verify"
+      " DIR --key VKEY</code>.</p>\n";
   out += facts.checkpoint.empty() ? std::string("<p class=\"lead\">No entry yet.</p>\n")
                                   : "<pre>" + html_escape(facts.checkpoint) + "</pre>\n";
   out += kFoot;

@@ -24,7 +24,7 @@ struct StatusFacts {
   std::string checkpoint;
   std::vector<Environment> environments;
   bool ready{false};
-  bool secure{false};       // the client speaks TLS, to us or to a proxy
+  bool secure{false};  // the client speaks TLS, to us or to a proxy
 };
 std::string status_page(const StatusFacts& facts);
 std::string html_escape(std::string_view text);

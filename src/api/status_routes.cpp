@@ -26,8 +26,8 @@ bool takes_runs(Call& call) {
 }
 
 Result<net::Response> healthz(Call& call) {
-  const Json body = Json::object({{"status", call.services.draining ? "draining" : "ok"},
-                                  {"checks", Json::object({})}});
+  const Json body = Json::object(
+      {{"status", call.services.draining ? "draining" : "ok"}, {"checks", Json::object({})}});
   return net::Response::json(200, body.canonical() + "\n");
 }
 
@@ -46,7 +46,8 @@ Result<net::Response> metrics(Call& call) {
 Result<net::Response> status(Call& call) {
   auto& site = call.site();
   COFFER_TRY(const auto checkpoint, front::checkpoint_text(site));
-  COFFER_TRY(const Json page, front::list_environments(site, {.limit = kEnvironmentsShown, .cursor = {}}));
+  COFFER_TRY(const Json page,
+             front::list_environments(site, {.limit = kEnvironmentsShown, .cursor = {}}));
   StatusFacts facts{.version = COFFER_VERSION,
                     .address = std::string(call.head.headers.get("Host")),
                     .fingerprint = front::keeper_fingerprint(site),
@@ -57,7 +58,8 @@ Result<net::Response> status(Call& call) {
                     .ready = takes_runs(call),
                     .secure = call.services.reach == Reach::Proxied || call.services.tls};
   for (const auto& one : *page["items"].as_array()) {
-    facts.environments.push_back({.name = one.text_or("name", ""), .digest = one.text_or("digest", ""),
+    facts.environments.push_back({.name = one.text_or("name", ""),
+                                  .digest = one.text_or("digest", ""),
                                   .state = one.text_or("state", "")});
   }
   auto response = net::Response::text(200, status_page(facts), "text/html; charset=utf-8");

@@ -14,8 +14,8 @@ void Streams::open(Wanted wanted, net::Reply reply) {
 bool Streams::feed(Open& open, const front::RunEvents& events) {
   for (const auto& event : events.events) {
     const std::int64_t seq = event.int_or("seq", 0);
-    open.stream.push({.id = std::to_string(seq), .name = event.text_or("kind", ""),
-                      .data = event.canonical()});
+    open.stream.push(
+        {.id = std::to_string(seq), .name = event.text_or("kind", ""), .data = event.canonical()});
     open.wanted.after = seq;
   }
   if (events.over) open.stream.close();

@@ -28,16 +28,19 @@ Result<net::Response> upload_offset(Call& call) {
 Result<net::IntoFile> append_into(Call& call) {
   auto& site = call.site();
   const std::string id = call.at("upload");
-  COFFER_TRY(auto end, front::open_upload_end(site, call.caller, id,
-                                              call.header_number("Upload-Offset", 0)));
-  return net::IntoFile{.fd = std::move(end.fd), .offset = end.offset, .bytes_max = end.bytes_max,
+  COFFER_TRY(auto end,
+             front::open_upload_end(site, call.caller, id, call.header_number("Upload-Offset", 0)));
+  return net::IntoFile{.fd = std::move(end.fd),
+                       .offset = end.offset,
+                       .bytes_max = end.bytes_max,
                        .on_cut = [&site, id, caller = call.caller](std::uint64_t) {
                          (void)front::appended_to_upload(site, caller, id).has_value();
                        }};
 }
 
 Result<net::Response> appended(Call& call) {
-  COFFER_TRY(const Json upload, front::appended_to_upload(call.site(), call.caller, call.at("upload")));
+  COFFER_TRY(const Json upload,
+             front::appended_to_upload(call.site(), call.caller, call.at("upload")));
   return with_offset(204, upload);
 }
 

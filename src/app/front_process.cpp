@@ -50,14 +50,11 @@ Result<std::string> keep_in_memory(const std::string& path, std::vector<UniqueFd
 // worker and the builder put in place; nothing else of the machine.
 Result<> take_place(const ServerOptions& options) {
   const auto& data = options.data;
-  std::vector<PathRule> paths{{data / "front", PathAccess::ReadWrite},
-                              {data / "vault", PathAccess::ReadWrite},
-                              {data / "ledger", PathAccess::ReadWrite},
-                              {data / "operator.token", PathAccess::ReadWrite},
-                              {data / "programs", PathAccess::Read},
-                              {data / "runs", PathAccess::Read},
-                              {data / "env", PathAccess::Read},
-                              {"/proc/self", PathAccess::Read}};
+  std::vector<PathRule> paths{
+      {data / "front", PathAccess::ReadWrite},  {data / "vault", PathAccess::ReadWrite},
+      {data / "ledger", PathAccess::ReadWrite}, {data / "operator.token", PathAccess::ReadWrite},
+      {data / "programs", PathAccess::Read},    {data / "runs", PathAccess::Read},
+      {data / "env", PathAccess::Read},         {"/proc/self", PathAccess::Read}};
   return confine({.identity = identity_of(kFrontUid),
                   .paths = std::move(paths),
                   .sockets = Sockets::Unix,  // the listening socket is open already

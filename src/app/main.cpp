@@ -23,9 +23,12 @@ int main(int argc, char** argv) {
   const std::string process = process_name(argv[0]);
   if (!process.empty()) return coffer::app::process_main(process, argc, argv);
   switch (coffer::app::command_kind(argc, argv)) {
-    case CommandKind::Server: return coffer::app::server_main(argc, argv);
-    case CommandKind::Recover: return coffer::app::recover_main(argc, argv);
-    case CommandKind::Client: break;
+    case CommandKind::Server:
+      return coffer::app::server_main(argc, argv);
+    case CommandKind::Recover:
+      return coffer::app::recover_main(argc, argv);
+    case CommandKind::Client:
+      break;
   }
   return coffer::cli::run(argc, argv);
 }

@@ -23,8 +23,8 @@ int status_of(const char* name, const Result<>& served) {
   log_error(name, "process ends", served.error());
   std::fprintf(stderr, "coffer server: %s: %s\n", name, served.error().message.c_str());
   const Code code = served.error().code;
-  const bool hopeless = code == Code::FailedPrecondition || code == Code::Corrupt ||
-                        code == Code::InvalidArgument;
+  const bool hopeless =
+      code == Code::FailedPrecondition || code == Code::Corrupt || code == Code::InvalidArgument;
   return hopeless ? kRefuses : 1;
 }
 

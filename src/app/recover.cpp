@@ -37,14 +37,16 @@ Result<UniqueFd> lock_stopped(const std::filesystem::path& data) {
   return lock;
 }
 
-Result<Opened> open_stopped(const std::filesystem::path& data, const std::string& master_key_command,
-                            const Clock& clock) {
+Result<Opened> open_stopped(const std::filesystem::path& data,
+                            const std::string& master_key_command, const Clock& clock) {
   COFFER_TRY(UniqueFd lock, lock_stopped(data));
   COFFER_TRY(ChannelPair keeper_side, make_channel_pair());
   COFFER_TRY(auto keeper, Process::fork([&]() -> int {
                keeper_side.first.reset();
                const auto served = keeper::serve(std::move(keeper_side.second),
-                                                 {.data = data, .origin = {}, .master_key_command = master_key_command,
+                                                 {.data = data,
+                                                  .origin = {},
+                                                  .master_key_command = master_key_command,
                                                   .identity = identity_of(kKeeperUid)});
                if (!served) std::fprintf(stderr, "keeper: %s\n", served.error().message.c_str());
                return served ? 0 : 1;
@@ -74,23 +76,26 @@ Missing compare(const front::Site& site) {
 
 void show(const Missing& missing, const std::filesystem::path& data) {
   if (missing.forked) {
-    fmt::print("The database and the keeper have different ledgers of {} entries: one of them is "
-               "another server's.\n",
-               missing.keeper);
+    fmt::print(
+        "The database and the keeper have different ledgers of {} entries: one of them is "
+        "another server's.\n",
+        missing.keeper);
   } else if (missing.database == missing.keeper) {
     fmt::print("Nothing is missing: database and keeper both have {} entries.\n", missing.keeper);
   } else if (missing.database < missing.keeper) {
-    fmt::print("The database has {} entries; the keeper has signed {}.\n"
-               "{} entries are missing: {} to {}. Their hashes are known, their content is lost unless a\n"
-               "newer copy of {} is found. Budgets go on from the keeper's sums.\n"
-               "To go on without them: coffer recover accept --reason TEXT --data {}\n",
-               missing.database, missing.keeper, missing.keeper - missing.database, missing.database,
-               missing.keeper - 1, (data / "front").string(), data.string());
+    fmt::print(
+        "The database has {} entries; the keeper has signed {}.\n"
+        "{} entries are missing: {} to {}. Their hashes are known, their content is lost unless a\n"
+        "newer copy of {} is found. Budgets go on from the keeper's sums.\n"
+        "To go on without them: coffer recover accept --reason TEXT --data {}\n",
+        missing.database, missing.keeper, missing.keeper - missing.database, missing.database,
+        missing.keeper - 1, (data / "front").string(), data.string());
   } else {
-    fmt::print("The keeper's memory has {} entries, the database {}: {} is older.\n"
-               "If it is accepted, every budget counts as spent until its owner signs a new limit.\n"
-               "To go on: coffer recover accept --reason TEXT --data {}\n",
-               missing.keeper, missing.database, (data / "keeper").string(), data.string());
+    fmt::print(
+        "The keeper's memory has {} entries, the database {}: {} is older.\n"
+        "If it is accepted, every budget counts as spent until its owner signs a new limit.\n"
+        "To go on: coffer recover accept --reason TEXT --data {}\n",
+        missing.keeper, missing.database, (data / "keeper").string(), data.string());
   }
 }
 
@@ -106,10 +111,10 @@ Result<> take_lost_leaves(front::Site& site, const Missing& missing) {
     if (reply.leaves.empty()) return Error{Code::Corrupt, "the keeper gives no leaves"};
     for (const auto& leaf : reply.leaves) {
       // An entry that a pending operation brought back stands already, with its content.
-      COFFER_CHECK(site.db.run("INSERT OR IGNORE INTO entries(idx, kind, time, public, leaf) VALUES(?,"
-                               " 'lost', 0, x'', ?)",
-                               {static_cast<std::int64_t>(next++),
-                                ByteVector(leaf.bytes.begin(), leaf.bytes.end())}));
+      COFFER_CHECK(site.db.run(
+          "INSERT OR IGNORE INTO entries(idx, kind, time, public, leaf) VALUES(?,"
+          " 'lost', 0, x'', ?)",
+          {static_cast<std::int64_t>(next++), ByteVector(leaf.bytes.begin(), leaf.bytes.end())}));
       site.tree.append(leaf);
     }
   }
@@ -127,12 +132,13 @@ std::vector<Digest> leaves_after(const front::Site& site, const Missing& missing
 
 Result<> accept(front::Site& site, const Missing& missing, const std::string& reason) {
   if (missing.forked) {
-    return Error{Code::FailedPrecondition, "the two ledgers contradict each other: bring back the "
-                                           "right copy of one of them"};
+    return Error{Code::FailedPrecondition,
+                 "the two ledgers contradict each other: bring back the "
+                 "right copy of one of them"};
   }
   if (missing.database == missing.keeper) return {};
-  keeper::Recover operation{.seed = keeper::fresh_seed(), .reason = reason, .lost = {}, .leaves = {},
-                            .checkpoint = {}};
+  keeper::Recover operation{
+      .seed = keeper::fresh_seed(), .reason = reason, .lost = {}, .leaves = {}, .checkpoint = {}};
   if (missing.database < missing.keeper) {
     operation.lost = {missing.database, missing.keeper - 1};
     COFFER_CHECK(take_lost_leaves(site, missing));
@@ -181,13 +187,15 @@ Result<> run(const Order& order) {
 
 int recover_main(int argc, char** argv) {
   CLI::App app{"Decides how a server goes on after a restored backup.", "coffer recover"};
-  app.footer("Example:\n  coffer recover show --data /srv/coffer\n"
-             "  coffer recover accept --reason 'disk failed, copy of yesterday' --data /srv/coffer");
+  app.footer(
+      "Example:\n  coffer recover show --data /srv/coffer\n"
+      "  coffer recover accept --reason 'disk failed, copy of yesterday' --data /srv/coffer");
   app.require_subcommand(1);
   std::string data, reason, master_key_command;
   auto* shown = app.add_subcommand("show", "What is missing, and where it would be");
   shown->add_option("--data", data, "the server's data directory")->required();
-  auto* accepted = app.add_subcommand("accept", "Goes on with the keeper's sums; says so in the ledger");
+  auto* accepted =
+      app.add_subcommand("accept", "Goes on with the keeper's sums; says so in the ledger");
   accepted->add_option("--data", data, "the server's data directory")->required();
   accepted->add_option("--reason", reason, "kept in the ledger")->required();
   for (auto* command : {shown, accepted}) {
@@ -198,7 +206,8 @@ int recover_main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const auto done = run({.wish = accepted->parsed() ? Wish::Accept : Wish::Show, .reason = reason,
+  const auto done = run({.wish = accepted->parsed() ? Wish::Accept : Wish::Show,
+                         .reason = reason,
                          .data = std::filesystem::absolute(data),
                          .master_key_command = master_key_command});
   if (done) return 0;

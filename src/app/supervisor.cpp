@@ -37,10 +37,9 @@ struct Pair {
   PeerTag a;
   PeerTag b;
 };
-constexpr std::array kPairs{Pair{PeerTag::Keeper, PeerTag::Front},
-                            Pair{PeerTag::Keeper, PeerTag::Worker},
-                            Pair{PeerTag::Worker, PeerTag::Front},
-                            Pair{PeerTag::Builder, PeerTag::Front}};
+constexpr std::array kPairs{
+    Pair{PeerTag::Keeper, PeerTag::Front}, Pair{PeerTag::Keeper, PeerTag::Worker},
+    Pair{PeerTag::Worker, PeerTag::Front}, Pair{PeerTag::Builder, PeerTag::Front}};
 
 Result<UniqueFd> lock_directory(const std::filesystem::path& data) {
   UniqueFd lock{::open((data / "lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600)};
@@ -83,7 +82,8 @@ class Supervisor {
  private:
   Result<> spawn(Member& member) {
     COFFER_TRY(ChannelPair control, make_channel_pair());
-    SpawnOptions spawn{.program = "/proc/self/exe", .program_fd = -1, .argv = {"coffer-" + member.name}};
+    SpawnOptions spawn{
+        .program = "/proc/self/exe", .program_fd = -1, .argv = {"coffer-" + member.name}};
     for (auto& argument : to_arguments(options_)) spawn.argv.push_back(std::move(argument));
     spawn.fds = {{control.second.get(), kControlFd}, {1, 1}, {2, 2}};
     COFFER_TRY(auto process, Process::spawn(spawn));
@@ -106,23 +106,25 @@ class Supervisor {
     COFFER_TRY(ChannelPair ends, make_channel_pair());
     (void)send_fd(member(pair.a).control.get(), static_cast<std::uint8_t>(pair.b), ends.first.get())
         .has_value();
-    (void)send_fd(member(pair.b).control.get(), static_cast<std::uint8_t>(pair.a), ends.second.get())
+    (void)send_fd(member(pair.b).control.get(), static_cast<std::uint8_t>(pair.a),
+                  ends.second.get())
         .has_value();
     return {};
   }
 
   Result<> give_listener() {
-    (void)send_fd(member(PeerTag::Front).control.get(), static_cast<std::uint8_t>(PeerTag::Listener),
-                  listener_.get())
+    (void)send_fd(member(PeerTag::Front).control.get(),
+                  static_cast<std::uint8_t>(PeerTag::Listener), listener_.get())
         .has_value();
     return {};
   }
 
   Result<> restart(Member& dead) {
     COFFER_TRY(const ExitStatus status, dead.process->wait(0s));
-    log_line("server", "process ended", {{"name", dead.name},
-                                         {"code", std::int64_t{status.code}},
-                                         {"signal", std::int64_t{status.signal}}});
+    log_line("server", "process ended",
+             {{"name", dead.name},
+              {"code", std::int64_t{status.code}},
+              {"signal", std::int64_t{status.signal}}});
     if (status.signal == 0 && status.code == kRefuses) {
       return Error{Code::FailedPrecondition, dead.name + " refused to start; see above"};
     }
@@ -156,8 +158,9 @@ class Supervisor {
   const ServerOptions& options_;
   SystemClock clock_;
   UniqueFd listener_;
-  std::array<Member, 4> members_{Member{PeerTag::Keeper, "keeper"}, Member{PeerTag::Worker, "worker"},
-                                 Member{PeerTag::Builder, "builder"}, Member{PeerTag::Front, "front"}};
+  std::array<Member, 4> members_{
+      Member{PeerTag::Keeper, "keeper"}, Member{PeerTag::Worker, "worker"},
+      Member{PeerTag::Builder, "builder"}, Member{PeerTag::Front, "front"}};
   std::deque<Instant> deaths_;
 };
 
@@ -199,7 +202,8 @@ Result<> supervise(const ServerOptions& options) {
 }
 
 std::vector<std::string> to_arguments(const ServerOptions& options) {
-  std::vector<std::string> out{"server", "--data", options.data.string(), "--listen", options.listen};
+  std::vector<std::string> out{"server", "--data", options.data.string(), "--listen",
+                               options.listen};
   const auto add = [&](const char* flag, const std::string& value) {
     if (value.empty()) return;
     out.emplace_back(flag);

@@ -20,7 +20,8 @@
 //
 //   auto launcher = cell::Launcher::create(Cgroups::detect());          // once, before forking
 //   // in the supervisor of one run:
-//   auto ended = launcher.run(stage, spec, [&](const cell::Proof& p) { return report_started(p); });
+//   auto ended = launcher.run(stage, spec, [&](const cell::Proof& p) { return report_started(p);
+//   });
 #pragma once
 
 #include <sys/types.h>
@@ -58,7 +59,7 @@ enum class BindOrigin : std::uint8_t { Shared, Private };
 
 struct Bind {
   std::filesystem::path source;
-  std::string target;  // absolute, e.g. "/program", "/data/tumours"
+  std::string target;                       // absolute, e.g. "/program", "/data/tumours"
   BindAccess access{BindAccess::ReadOnly};  // ReadWrite: Builder only
   BindOrigin origin{BindOrigin::Shared};
 };
@@ -104,17 +105,17 @@ struct Spec {
   std::vector<Bind> binds{};
   std::vector<File> files{};
   std::vector<Link> links{};
-  std::optional<std::uint64_t> out_bytes{};     // absent: no /out
+  std::optional<std::uint64_t> out_bytes{};  // absent: no /out
   std::map<std::string, std::string> env{};
-  std::string directory{"/"};                   // working directory
-  ByteVector input{};                           // on stdin; else stdin is empty
+  std::string directory{"/"};  // working directory
+  ByteVector input{};          // on stdin; else stdin is empty
   Output output{Output::Drop};
   std::size_t output_max{std::size_t{1} << 16};
   Resources resources{};
   Profile profile{Profile::Program};
   Inside inside{Inside::User};
-  Ids ids{};                                    // host uid and gid of the cell (as root)
-  int cancel_fd{-1};                            // readable or closed: the cell is killed
+  Ids ids{};          // host uid and gid of the cell (as root)
+  int cancel_fd{-1};  // readable or closed: the cell is killed
 };
 
 // Finished: the program ended by itself; exit_code is its status, 128 + n for signal n.
@@ -138,15 +139,15 @@ struct Proof {
 
 struct Ended {
   Ending ending{Ending::Killed};
-  int exit_code{0};                // when Finished
+  int exit_code{0};  // when Finished
   std::optional<Failure> failure{};
-  bool out_full{false};            // /out had no room left: cause output_size
-  std::string standard_output{};   // when Output::Keep
+  bool out_full{false};           // /out had no room left: cause output_size
+  std::string standard_output{};  // when Output::Keep
   std::string standard_error{};
-  Duration wall{};                 // from the start of the program
-  std::uint64_t cpu_us{0};         // of the whole tree, 0 where the kernel does not count
+  Duration wall{};          // from the start of the program
+  std::uint64_t cpu_us{0};  // of the whole tree, 0 where the kernel does not count
   Proof proof{};
-  UniqueFd out{};                  // directory /out, readable after the cell is gone
+  UniqueFd out{};                    // directory /out, readable after the cell is gone
   std::filesystem::path out_path{};  // where it is mounted in the supervisor, to bind it again
 };
 
@@ -192,7 +193,7 @@ class Launcher {
 
 // The whole contract of docs: what a program finds in its cell, the same for a run and for `try`.
 struct ProgramCell {
-  std::filesystem::path environment;                // root directory
+  std::filesystem::path environment;  // root directory
   std::map<std::string, std::string> environment_variables{};
   std::filesystem::path program;
   struct Input {

@@ -66,7 +66,8 @@ void become_rootless() {
   if (::geteuid() != 0) return;
   if (::setgroups(0, nullptr) != 0 ||
       ::setresgid(kRootlessUser, kRootlessUser, kRootlessUser) != 0 ||
-      ::setresuid(kRootlessUser, kRootlessUser, kRootlessUser) != 0) {
+      ::setresuid(kRootlessUser, kRootlessUser, kRootlessUser) != 0 ||
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {  // forgotten with the user
     ::_exit(120);
   }
 }
@@ -129,21 +130,21 @@ Result<ByteVector> Cells::supervise(
     const std::function<Result<ByteVector>(Stage&, const Launcher&)>& body) {
   COFFER_TRY(ChannelPair ends, make_channel_pair());
   COFFER_TRY(Process child, Process::fork([&] {
-    ends.first.reset();
-    if (GetParam() == Mode::Rootless) become_rootless();
-    const auto work = [&]() -> Result<ByteVector> {
-      COFFER_TRY(const Launcher launcher, Launcher::create(Cgroups::detect()));
-      return supervised({.mount_point = stage_, .timeout = std::chrono::minutes{2}},
-                        [&](Stage& stage) { return body(stage, launcher); });
-    };
-    const auto answer = work();
-    Channel line{std::move(ends.second)};
-    const std::string error =
-        answer ? "" : answer.error().message + " [" + answer.error().detail + "]";
-    WireWriter out;
-    out.text(error).bytes(answer ? *answer : ByteVector{});
-    return line.send(out.data(), std::chrono::seconds{10}) ? 0 : 1;
-  }));
+               ends.first.reset();
+               if (GetParam() == Mode::Rootless) become_rootless();
+               const auto work = [&]() -> Result<ByteVector> {
+                 COFFER_TRY(const Launcher launcher, Launcher::create(Cgroups::detect()));
+                 return supervised({.mount_point = stage_, .timeout = std::chrono::minutes{2}},
+                                   [&](Stage& stage) { return body(stage, launcher); });
+               };
+               const auto answer = work();
+               Channel line{std::move(ends.second)};
+               const std::string error =
+                   answer ? "" : answer.error().message + " [" + answer.error().detail + "]";
+               WireWriter out;
+               out.text(error).bytes(answer ? *answer : ByteVector{});
+               return line.send(out.data(), std::chrono::seconds{10}) ? 0 : 1;
+             }));
   ends.second.reset();
   Channel line{std::move(ends.first)};
   COFFER_TRY(const ByteVector record, line.receive(std::chrono::minutes{2}));

@@ -24,11 +24,11 @@ inline std::string name_of_mode(const ::testing::TestParamInfo<Mode>& info) {
 
 // What came back from a cell, or why there was none.
 struct Outcome {
-  std::string error{};   // message, empty when it ran
+  std::string error{};  // message, empty when it ran
   Ending ending{Ending::Killed};
   int exit_code{0};
-  std::string output{};  // stdout
-  std::string errors{};  // stderr
+  std::string output{};   // stdout
+  std::string errors{};   // stderr
   std::string failure{};  // "Class file:line"
   bool out_full{false};
   std::string proof{};

@@ -114,7 +114,8 @@ TEST_P(Cell, ShowsPrivateAndSharedInputsReadOnly) {
     Spec spec = attack({"many", "open_to_read=/data/tumours/rows.csv", "open_to_read=/data/p/f",
                         "create_file=/data/tumours/new", "create_file=/data/p/new",
                         "open_to_read=/params.json"});
-    spec.binds.push_back({.source = stage.inputs() / "tumours", .target = "/data/tumours",
+    spec.binds.push_back({.source = stage.inputs() / "tumours",
+                          .target = "/data/tumours",
                           .origin = BindOrigin::Private});
     spec.binds.push_back({.source = shared, .target = "/data/p"});
     spec.files.push_back({"/params.json", "{}"});
@@ -154,19 +155,20 @@ TEST_P(Cell, DoesNotStartWhenTheCallerSaysNo) {
 }
 
 TEST_P(Cell, UnpacksAnArchiveInAnEmptyCell) {
-  const auto tar = run_command({"tar", "-C", program_.parent_path().string(), "-cf", "-", "program"},
-                               "", std::chrono::seconds{10}, 64 << 20)
-                       .value();
+  const auto tar =
+      run_command({"tar", "-C", program_.parent_path().string(), "-cf", "-", "program"}, "",
+                  std::chrono::seconds{10}, 64 << 20)
+          .value();
   const auto answer = supervise([&](Stage& stage, const Launcher& launcher) -> Result<ByteVector> {
     const ByteView bytes = bytes_of(tar.output);
-    COFFER_TRY(const auto unpacked,
-               launcher.ask(stage, {.kit = Kit::Unpack,
-                                    .input = {bytes.begin(), bytes.end()},
-                                    .out_bytes = std::uint64_t{64} << 20}));
+    COFFER_TRY(const auto unpacked, launcher.ask(stage, {.kit = Kit::Unpack,
+                                                         .input = {bytes.begin(), bytes.end()},
+                                                         .out_bytes = std::uint64_t{64} << 20}));
     COFFER_TRY(const auto entries, walk(unpacked.out.get()));
     std::string text;
     for (const auto& entry : entries) text += entry.path + "\n";
-    const auto refused = launcher.ask(stage, {.kit = Kit::Unpack, .input = ByteVector(512, std::byte{'x'})});
+    const auto refused =
+        launcher.ask(stage, {.kit = Kit::Unpack, .input = ByteVector(512, std::byte{'x'})});
     text += refused ? "accepted" : "refused";
     return ByteVector(bytes_of(text).begin(), bytes_of(text).end());
   });

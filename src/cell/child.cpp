@@ -23,7 +23,6 @@
 #include <cstdlib>
 #include <string>
 
-
 namespace coffer::cell::detail {
 namespace {
 
@@ -85,8 +84,7 @@ class Child {
 
   void seal(const std::string& mount) const {
     mount_attr change{};
-    change.attr_set =
-        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    change.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     check(Step::ProcMasks,
           ::syscall(SYS_mount_setattr, AT_FDCWD, mount.c_str(), 0, &change, sizeof change));
   }
@@ -100,8 +98,8 @@ class Child {
   // empty one. A new kernel's new entries are thereby covered too.
   void mount_proc() const {
     if (!plan_.assembly->proc) return;
-    check(Step::Proc, ::mount("proc", "place/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                              "hidepid=2"));
+    check(Step::Proc,
+          ::mount("proc", "place/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2"));
     DIR* entries = ::opendir("place/proc");
     if (entries == nullptr) fail(Step::Proc, errno);
     std::vector<std::string> names;
@@ -198,19 +196,23 @@ class Child {
     constexpr std::uint64_t kRefer = 1U << 13;
     constexpr std::uint64_t kTruncate = 1U << 14;
     // Directories, files, links and local sockets; no FIFO, no device.
-    constexpr std::uint64_t kWrite =
-        LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
-        LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-        kRefer | kTruncate;
+    constexpr std::uint64_t kWrite = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                                     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                                     LANDLOCK_ACCESS_FS_MAKE_REG | kRefer | kTruncate;
     constexpr std::uint64_t kSpecial = LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
     switch (reach) {
-      case Reach::Read: return kRead;
-      case Reach::ReadExecute: return kRead | LANDLOCK_ACCESS_FS_EXECUTE;
-      case Reach::ReadWrite: return kRead | kWrite;
-      case Reach::Scratch: return kRead | kWrite | kSpecial;
+      case Reach::Read:
+        return kRead;
+      case Reach::ReadExecute:
+        return kRead | LANDLOCK_ACCESS_FS_EXECUTE;
+      case Reach::ReadWrite:
+        return kRead | kWrite;
+      case Reach::Scratch:
+        return kRead | kWrite | kSpecial;
       case Reach::ReadWriteExecute:
         return kRead | kWrite | kSpecial | LANDLOCK_ACCESS_FS_EXECUTE;
-      case Reach::Devices: return kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
+      case Reach::Devices:
+        return kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate;
     }
     std::abort();
   }
@@ -222,8 +224,10 @@ class Child {
       std::uint64_t scopes;
     };
     const int abi = plan_.landlock_abi;
-    const std::uint64_t known = abi >= 5 ? (1U << 16) - 1 : abi >= 3 ? (1U << 15) - 1
-                                : abi == 2 ? (1U << 14) - 1 : (1U << 13) - 1;
+    const std::uint64_t known = abi >= 5   ? (1U << 16) - 1
+                                : abi >= 3 ? (1U << 15) - 1
+                                : abi == 2 ? (1U << 14) - 1
+                                           : (1U << 13) - 1;
     const bool sealed_off = plan_.profile != Profile::Builder;
     const Attributes attributes{.files = known,
                                 .network = abi >= 4 && sealed_off ? 3U : 0U,  // bind, connect
@@ -239,8 +243,8 @@ class Child {
       check(Step::Landlock, ::fstat(rule.parent_fd, &status));
       rule.allowed_access = rights(grant.reach) & known;
       if (!S_ISDIR(status.st_mode)) rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE;
-      check(Step::Landlock, ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
-                                      &rule, 0));
+      check(Step::Landlock,
+            ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
       (void)::close(rule.parent_fd);
     }
     check(Step::Landlock, ::syscall(SYS_landlock_restrict_self, ruleset, 0));

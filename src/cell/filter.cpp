@@ -24,7 +24,8 @@ namespace {
 
 // What every cell needs: our own static program and the C library of any guest.
 constexpr std::string_view kCore =
-    "access arch_prctl brk capget chdir clock_getres clock_gettime clock_nanosleep close close_range dup dup2 dup3 "
+    "access arch_prctl brk capget chdir clock_getres clock_gettime clock_nanosleep close "
+    "close_range dup dup2 dup3 "
     "exit exit_group execveat faccessat faccessat2 fadvise64 fallocate fchdir fdatasync fork fstat "
     "fsync ftruncate futex getcwd getdents getdents64 getegid geteuid getgid getgroups getpid "
     "getppid getpgid getpgrp getrandom getresgid getresuid getrlimit getrusage getsid gettid "
@@ -61,7 +62,8 @@ constexpr std::string_view kBuild =
 constexpr std::string_view kAbsent =
     "cachestat clone3 fanotify_init fanotify_mark fstatfs inotify_add_watch inotify_init "
     "inotify_init1 inotify_rm_watch io_uring_enter io_uring_register io_uring_setup memfd_secret "
-    "mincore pkey_alloc pkey_free pkey_mprotect process_madvise rseq_slice_yield statfs userfaultfd";
+    "mincore pkey_alloc pkey_free pkey_mprotect process_madvise rseq_slice_yield statfs "
+    "userfaultfd";
 constexpr int kYoungestFirst = 452;
 constexpr int kYoungestLast = 480;
 
@@ -151,7 +153,9 @@ void write_rules(Rules& rules, Profile profile) {
   allow_files(rules);
   allow_control(rules, profile);
   switch (profile) {
-    case Profile::Parser: rules.each(kAbsent, SCMP_ACT_ERRNO(ENOSYS)); break;
+    case Profile::Parser:
+      rules.each(kAbsent, SCMP_ACT_ERRNO(ENOSYS));
+      break;
     case Profile::Program:
       rules.allow(kGuest);
       rules.when(SCMP_SYS(socket), {0, SCMP_CMP_EQ, AF_UNIX, 0});

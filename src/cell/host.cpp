@@ -28,17 +28,25 @@ WallState limit_state(const Cgroups& cgroups, Controller controller) {
   const ControllerBase& base = cgroups.base(controller);
   const std::string wall = std::string(name_of(controller)) + " limit";
   if (base.version != 0) {
-    return {.wall = wall, .held = Held::Held, .required = true,
-            .detail = fmt::format("cgroup v{} at {}", base.version, base.base.string()), .mend = {}};
+    return {.wall = wall,
+            .held = Held::Held,
+            .required = true,
+            .detail = fmt::format("cgroup v{} at {}", base.version, base.base.string()),
+            .mend = {}};
   }
-  return {.wall = wall, .held = Held::Missing, .required = true, .detail = base.problem,
+  return {.wall = wall,
+          .held = Held::Missing,
+          .required = true,
+          .detail = base.problem,
           .mend = ::geteuid() == 0 ? "mount cgroup v2 at /sys/fs/cgroup"
                                    : "sudo coffer host prepare --user " + this_user()};
 }
 
 WallState landlock_state() {
   const int abi = landlock_abi();
-  return {.wall = "landlock", .held = abi >= 1 ? Held::Held : Held::Missing, .required = true,
+  return {.wall = "landlock",
+          .held = abi >= 1 ? Held::Held : Held::Missing,
+          .required = true,
           .detail = abi >= 1 ? fmt::format("ABI {}", abi) : "the kernel has none",
           .mend = abi >= 1 ? "" : "a kernel from 5.13 on with lsm=landlock in its command line"};
 }
@@ -46,7 +54,9 @@ WallState landlock_state() {
 WallState swap_state() {
   const auto swaps = read_text("/proc/swaps", 1 << 16);
   const bool none = swaps && std::count(swaps->begin(), swaps->end(), '\n') <= 1;
-  return {.wall = "no swap", .held = none ? Held::Held : Held::Missing, .required = false,
+  return {.wall = "no swap",
+          .held = none ? Held::Held : Held::Missing,
+          .required = false,
           .detail = none ? "nothing of a cell's memory reaches a disk"
                          : "plain data of a cell may reach the swap device",
           .mend = none ? "" : "swapoff -a, or an encrypted swap"};
@@ -60,10 +70,13 @@ Result<Json> try_cell(const Cgroups& cgroups, const std::filesystem::path& scrat
                Spec spec;
                spec.argv = {"/nothing"};  // it is proved and never started
                spec.out_bytes = std::uint64_t{1} << 20;
-               spec.resources = {.memory_bytes = kTrialMemory, .cpus = 1, .pids = 16,
+               spec.resources = {.memory_bytes = kTrialMemory,
+                                 .cpus = 1,
+                                 .pids = 16,
                                  .time = std::chrono::seconds{10},
                                  .tmp_bytes = std::uint64_t{1} << 20,
-                                 .shm_bytes = std::uint64_t{1} << 20, .entries_max = 100};
+                                 .shm_bytes = std::uint64_t{1} << 20,
+                                 .entries_max = 100};
                std::string proved;
                auto ended = launcher.run(stage, spec, [&](const Proof& proof) -> Result<> {
                  proved = proof.record;
@@ -102,8 +115,8 @@ Result<std::vector<std::string>> permit_namespaces() {
     if (!file) return system_error(setting.name, errno);
     COFFER_CHECK(write_all(file.get(), bytes_of(setting.permits)));
     lines += fmt::format("{} = {}\n", setting.name, setting.permits);
-    done.push_back(fmt::format("{} set to {}, and kept in {}", setting.name, setting.permits,
-                               kSettingsFile));
+    done.push_back(
+        fmt::format("{} set to {}, and kept in {}", setting.name, setting.permits, kSettingsFile));
   }
   if (!lines.empty()) COFFER_CHECK(write_text(kSettingsFile, lines, 0644));
   return done;
@@ -113,14 +126,17 @@ Result<std::vector<std::string>> permit_namespaces() {
 
 std::vector<WallState> examine(const Cgroups& cgroups, const std::filesystem::path& scratch) {
   std::vector<WallState> states;
-  for (const Controller controller : kControllers) states.push_back(limit_state(cgroups, controller));
+  for (const Controller controller : kControllers)
+    states.push_back(limit_state(cgroups, controller));
   states.push_back(landlock_state());
   states.push_back(swap_state());
   auto proof = try_cell(cgroups, scratch);
   if (!proof) {
     const std::string& message = proof.error().message;
     const auto mend = message.find("; mended by: ");
-    states.push_back({.wall = "a whole cell", .held = Held::Missing, .required = true,
+    states.push_back({.wall = "a whole cell",
+                      .held = Held::Missing,
+                      .required = true,
                       .detail = message.substr(0, mend),
                       .mend = mend == std::string::npos ? "" : message.substr(mend + 13)});
     return states;
@@ -128,16 +144,19 @@ std::vector<WallState> examine(const Cgroups& cgroups, const std::filesystem::pa
   for (const auto& wall : *(*proof)["walls"].as_array()) {
     std::string name = *wall.as_string();
     std::replace(name.begin(), name.end(), '_', ' ');
-    states.push_back({.wall = std::move(name), .held = Held::Held, .required = true,
-                      .detail = "tried inside a cell, just now", .mend = {}});
+    states.push_back({.wall = std::move(name),
+                      .held = Held::Held,
+                      .required = true,
+                      .detail = "tried inside a cell, just now",
+                      .mend = {}});
   }
   return states;
 }
 
 Result<std::vector<std::string>> prepare(const std::string& user) {
   if (::geteuid() != 0) {
-    return Error{Code::Denied, "only root can prepare a machine: sudo coffer host prepare --user " +
-                                   user};
+    return Error{Code::Denied,
+                 "only root can prepare a machine: sudo coffer host prepare --user " + user};
   }
   const passwd* record = ::getpwnam(user.c_str());
   if (record == nullptr) return Error{Code::NotFound, "there is no user " + printable(user, 64)};

@@ -16,7 +16,7 @@ enum class Held : std::uint8_t { Held, Missing };
 
 // One wall of the cell, for `coffer doctor`. `required` walls refuse private runs when missing.
 struct WallState {
-  std::string wall;   // "memory limit", "user namespaces"…
+  std::string wall;  // "memory limit", "user namespaces"…
   Held held{Held::Missing};
   bool required{true};
   std::string detail;  // what was found

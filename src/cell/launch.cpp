@@ -35,9 +35,12 @@ constexpr std::array kProfiles{Profile::Program, Profile::Parser, Profile::Build
 
 const char* name_of(Profile profile) {
   switch (profile) {
-    case Profile::Program: return "program";
-    case Profile::Parser: return "parser";
-    case Profile::Builder: return "builder";
+    case Profile::Program:
+      return "program";
+    case Profile::Parser:
+      return "parser";
+    case Profile::Builder:
+      return "builder";
   }
   std::abort();
 }
@@ -55,7 +58,8 @@ Result<Pipe> make_pipe() {
 Result<> write_once(const std::string& file, const std::string& value) {
   const UniqueFd fd{::open(file.c_str(), O_WRONLY | O_CLOEXEC)};
   if (!fd || ::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size())) {
-    return Error{Code::FailedPrecondition, "cell_unproven: user namespaces (no map of the cell's user)",
+    return Error{Code::FailedPrecondition,
+                 "cell_unproven: user namespaces (no map of the cell's user)",
                  system_error("write " + file, errno).detail};
   }
   return {};
@@ -98,11 +102,10 @@ struct Lines {
 
   static Result<Lines> open(const Spec& spec, const Assembly& assembly) {
     COFFER_TRY(ChannelPair line, make_channel_pair());
-    COFFER_TRY(UniqueFd config,
-               sealed_memory_file("config", config_for(spec, assembly).encode()));
+    COFFER_TRY(UniqueFd config, sealed_memory_file("config", config_for(spec, assembly).encode()));
     COFFER_TRY(UniqueFd input, sealed_memory_file("input", spec.input));
-    Lines lines{std::move(line.first), std::move(line.second), std::move(config),
-                std::move(input), {}, {}};
+    Lines lines{
+        std::move(line.first), std::move(line.second), std::move(config), std::move(input), {}, {}};
     if (spec.output == Output::Keep) {
       COFFER_TRY(lines.output, make_pipe());
       COFFER_TRY(lines.error, make_pipe());
@@ -150,8 +153,8 @@ struct CloneArguments {
 
 std::uint64_t namespace_flags(Profile profile) {
   constexpr std::uint64_t kIntoNewTime = 0x00000080;
-  const std::uint64_t all = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-                            CLONE_NEWUTS | kIntoNewTime;
+  const std::uint64_t all =
+      CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | kIntoNewTime;
   return profile == Profile::Builder ? all : all | CLONE_NEWNET;
 }
 
@@ -202,7 +205,10 @@ namespace {
 class Run {
  public:
   Run(const Spec& spec, Stage& stage, Assembly assembly, Group group, Lines lines)
-      : spec_(spec), stage_(stage), assembly_(std::move(assembly)), group_(std::move(group)),
+      : spec_(spec),
+        stage_(stage),
+        assembly_(std::move(assembly)),
+        group_(std::move(group)),
         lines_(std::move(lines)) {}
 
   Result<> start(const std::vector<sock_filter>& filter, int kit, int landlock_abi) {
@@ -238,8 +244,9 @@ class Run {
       enter_cell(plan);
     }
     if (pid < 0) {
-      return Error{Code::FailedPrecondition, "cell_unproven: namespaces; `coffer doctor` says what "
-                                             "this machine lacks",
+      return Error{Code::FailedPrecondition,
+                   "cell_unproven: namespaces; `coffer doctor` says what "
+                   "this machine lacks",
                    system_error("clone", errno).detail};
     }
     living_.emplace(static_cast<pid_t>(pid), UniqueFd{pidfd});
@@ -337,8 +344,8 @@ class Run {
                         : seen.end->signal != 0   ? 128 + seen.end->signal
                                                   : seen.end->exit_code;
       if (!seen.end->class_name.empty()) {
-        ended.failure = Failure{std::move(seen.end->class_name), std::move(seen.end->file),
-                                seen.end->line};
+        ended.failure =
+            Failure{std::move(seen.end->class_name), std::move(seen.end->file), seen.end->line};
       }
     }
   }
@@ -346,8 +353,8 @@ class Run {
   void take_out(Ended& ended) {
     if (!assembly_.out) return;
     struct statvfs room {};
-    ended.out_full = ::fstatvfs(assembly_.out.get(), &room) == 0 &&
-                     (room.f_bfree == 0 || room.f_ffree == 0);
+    ended.out_full =
+        ::fstatvfs(assembly_.out.get(), &room) == 0 && (room.f_bfree == 0 || room.f_ffree == 0);
     ended.out = std::move(assembly_.out);
     ended.out_path = assembly_.out_path;
   }
@@ -369,17 +376,17 @@ Proof Launcher::State::proof(const Spec& spec, const SelfTest& test) const {
       held.emplace_back(kWallNames[i]);
     }
   }
-  const Json record = Json::object(
-      {{"v", 1},
-       {"profile", name_of(spec.profile)},
-       {"walls", std::move(held)},
-       {"limits", Json::object({{"memory_bytes", whole_memory(spec.resources)},
-                                {"pids", spec.resources.pids},
-                                {"cpus", spec.resources.cpus}})},
-       {"cgroup", cgroups.base(Controller::Memory).version},
-       {"landlock", landlock_abi},
-       {"filter", filter_digests[static_cast<std::size_t>(spec.profile)].text()},
-       {"kit", kit_digest.text()}});
+  const Json record =
+      Json::object({{"v", 1},
+                    {"profile", name_of(spec.profile)},
+                    {"walls", std::move(held)},
+                    {"limits", Json::object({{"memory_bytes", whole_memory(spec.resources)},
+                                             {"pids", spec.resources.pids},
+                                             {"cpus", spec.resources.cpus}})},
+                    {"cgroup", cgroups.base(Controller::Memory).version},
+                    {"landlock", landlock_abi},
+                    {"filter", filter_digests[static_cast<std::size_t>(spec.profile)].text()},
+                    {"kit", kit_digest.text()}});
   std::string text = record.canonical();
   const Digest digest = sha256(text);
   return {std::move(text), digest};
@@ -411,8 +418,7 @@ Result<Launcher> Launcher::create(Cgroups cgroups) {
 Result<Ended> Launcher::run(Stage& stage, const Spec& spec, const BeforeStart& before_start) const {
   COFFER_CHECK(check_spec(spec));
   COFFER_TRY(Assembly assembly, assemble(stage, spec));
-  const std::string name =
-      fmt::format("{}-{}", ::getpid(), assembly.directory.filename().string());
+  const std::string name = fmt::format("{}-{}", ::getpid(), assembly.directory.filename().string());
   COFFER_TRY(Group group, state_->cgroups.create(name, {whole_memory(spec.resources),
                                                         spec.resources.pids, spec.resources.cpus}));
   COFFER_TRY(Lines lines, Lines::open(spec, assembly));

@@ -160,8 +160,8 @@ class Assembler {
       const bool is_bind = std::any_of(spec_.binds.begin(), spec_.binds.end(),
                                        [&](auto& bind) { return bind.target == "/" + name; });
       if (is_bind) continue;
-      result_.grants.push_back({"/" + name, entry.is_directory() ? Reach::ReadExecute
-                                                                 : Reach::Read});
+      result_.grants.push_back(
+          {"/" + name, entry.is_directory() ? Reach::ReadExecute : Reach::Read});
     }
     return {};
   }
@@ -222,11 +222,11 @@ class Assembler {
     const path place = result_.directory / "out";
     const auto uid = stage_.as_root() ? spec_.ids.uid : 0;
     const auto gid = stage_.as_root() ? spec_.ids.gid : 0;
-    COFFER_CHECK(tmpfs(place, MS_NODEV | MS_NOEXEC,
-                       fmt::format("size={},nr_inodes={},mode=755,uid={},gid={}",
-                                   std::max<std::uint64_t>(*spec_.out_bytes, 4096),
-                                   std::max<std::uint64_t>(spec_.resources.entries_max, 2), uid,
-                                   gid)));
+    COFFER_CHECK(
+        tmpfs(place, MS_NODEV | MS_NOEXEC,
+              fmt::format("size={},nr_inodes={},mode=755,uid={},gid={}",
+                          std::max<std::uint64_t>(*spec_.out_bytes, 4096),
+                          std::max<std::uint64_t>(spec_.resources.entries_max, 2), uid, gid)));
     COFFER_CHECK(bind(place, root("out")));
     COFFER_TRY(result_.out, open_directory(place));
     result_.out_path = place;

@@ -97,8 +97,9 @@ constexpr std::array kSteps{
     StepText{Step::Descriptors, "no inherited descriptors", "Linux 5.9 or later"},
     StepText{Step::Landlock, "landlock", "Linux 5.13 or later with lsm=landlock"},
     StepText{Step::Filter, "seccomp", "a kernel with CONFIG_SECCOMP_FILTER"},
-    StepText{Step::Execute, "its first process", "memory files that may be executed: "
-                                                 "sysctl -w vm.memfd_noexec=0"}};
+    StepText{Step::Execute, "its first process",
+             "memory files that may be executed: "
+             "sysctl -w vm.memfd_noexec=0"}};
 
 }  // namespace
 
@@ -119,8 +120,7 @@ Error unproven(const StepFailure& failure) {
     if (known.step != failure.step) continue;
     std::string text = fmt::format("cell_unproven: {}", known.wall);
     if (*known.mend != '\0') text += fmt::format("; mended by: {}", known.mend);
-    return {Code::FailedPrecondition, text,
-            std::strerror(static_cast<int>(failure.error_number))};
+    return {Code::FailedPrecondition, text, std::strerror(static_cast<int>(failure.error_number))};
   }
   return {Code::Internal, "a cell failed at an unknown step"};
 }

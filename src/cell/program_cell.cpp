@@ -11,24 +11,23 @@ Spec program_spec(const ProgramCell& cell) {
   spec.root = cell.environment;
   spec.binds.push_back({.source = cell.program, .target = "/program"});
   for (const auto& input : cell.inputs) {
-    spec.binds.push_back({.source = input.directory,
-                          .target = "/data/" + input.alias,
-                          .origin = input.origin});
+    spec.binds.push_back(
+        {.source = input.directory, .target = "/data/" + input.alias, .origin = input.origin});
   }
   spec.files.push_back({"/params.json", cell.params_json});
   spec.out_bytes = cell.output_bytes;
   spec.env = cell.environment_variables;
   const std::string cpus = std::to_string(cell.cpus);
-  for (const auto& [name, value] : std::map<std::string, std::string>{
-           {"COFFER_DATA", "/data"},
-           {"COFFER_OUT", "/out"},
-           {"COFFER_PARAMS", "/params.json"},
-           {"COFFER_CPUS", cpus},
-           {"COFFER_SEED", std::to_string(cell.seed)},
-           {"OMP_NUM_THREADS", cpus},
-           {"HOME", "/tmp"},
-           {"LANG", "C.UTF-8"},
-           {"TZ", "UTC"}}) {
+  for (const auto& [name, value] :
+       std::map<std::string, std::string>{{"COFFER_DATA", "/data"},
+                                          {"COFFER_OUT", "/out"},
+                                          {"COFFER_PARAMS", "/params.json"},
+                                          {"COFFER_CPUS", cpus},
+                                          {"COFFER_SEED", std::to_string(cell.seed)},
+                                          {"OMP_NUM_THREADS", cpus},
+                                          {"HOME", "/tmp"},
+                                          {"LANG", "C.UTF-8"},
+                                          {"TZ", "UTC"}}) {
     spec.env[name] = value;
   }
   spec.directory = "/program";

@@ -119,16 +119,16 @@ Result<ByteVector> supervised(const SuperviseOptions& options,
                               const std::function<Result<ByteVector>(Stage&)>& body) {
   COFFER_TRY(ChannelPair ends, make_channel_pair());
   COFFER_TRY(Process helper, Process::fork([&] {
-    ends.first.reset();
-    Channel answer_line{std::move(ends.second)};
-    const auto work = [&]() -> Result<ByteVector> {
-      COFFER_TRY(Stage stage, Stage::enter(options.mount_point, options.input_bytes_max,
-                                           options.entries_max));
-      return body(stage);
-    };
-    const auto sent = answer_line.send(encode(work()), kForever);
-    return sent ? 0 : 1;
-  }));
+               ends.first.reset();
+               Channel answer_line{std::move(ends.second)};
+               const auto work = [&]() -> Result<ByteVector> {
+                 COFFER_TRY(Stage stage, Stage::enter(options.mount_point, options.input_bytes_max,
+                                                      options.entries_max));
+                 return body(stage);
+               };
+               const auto sent = answer_line.send(encode(work()), kForever);
+               return sent ? 0 : 1;
+             }));
   ends.second.reset();
   Channel answer_line{std::move(ends.first)};
   auto record = answer_line.receive(options.timeout);

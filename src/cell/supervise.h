@@ -40,8 +40,8 @@ class Stage {
 
   // Enters private namespaces in the calling process for good and mounts the stage on
   // `mount_point`, an existing directory whose content is hidden from this process then.
-  static Result<Stage> enter(const std::filesystem::path& mount_point, std::uint64_t input_bytes_max,
-                             std::uint64_t entries_max);
+  static Result<Stage> enter(const std::filesystem::path& mount_point,
+                             std::uint64_t input_bytes_max, std::uint64_t entries_max);
 
  private:
   Stage(std::filesystem::path root, bool as_root)
@@ -53,7 +53,7 @@ class Stage {
 };
 
 struct SuperviseOptions {
-  std::filesystem::path mount_point;            // an existing directory, may be in use by others
+  std::filesystem::path mount_point;  // an existing directory, may be in use by others
   std::uint64_t input_bytes_max{std::uint64_t{1} << 30};
   std::uint64_t entries_max{1000000};
   Duration timeout{std::chrono::hours{24}};

@@ -59,14 +59,33 @@ std::string cpuinfo(std::uint32_t cpus) {
 std::string meminfo(std::uint64_t bytes) {
   std::string out;
   const std::uint64_t total = bytes / 1024;
-  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, std::uint64_t>>{
-           {"MemTotal", total},   {"MemFree", total},   {"MemAvailable", total}, {"Buffers", 0},
-           {"Cached", 0},         {"SwapCached", 0},    {"Active", 0},           {"Inactive", 0},
-           {"SwapTotal", 0},      {"SwapFree", 0},      {"Dirty", 0},            {"Writeback", 0},
-           {"AnonPages", 0},      {"Mapped", 0},        {"Shmem", 0},            {"Slab", 0},
-           {"SReclaimable", 0},   {"SUnreclaim", 0},    {"KernelStack", 0},      {"PageTables", 0},
-           {"CommitLimit", total}, {"Committed_AS", 0}, {"VmallocTotal", 0},     {"VmallocUsed", 0},
-           {"HugePages_Total", 0}, {"HugePages_Free", 0}}) {
+  for (const auto& [name, value] :
+       std::initializer_list<std::pair<const char*, std::uint64_t>>{{"MemTotal", total},
+                                                                    {"MemFree", total},
+                                                                    {"MemAvailable", total},
+                                                                    {"Buffers", 0},
+                                                                    {"Cached", 0},
+                                                                    {"SwapCached", 0},
+                                                                    {"Active", 0},
+                                                                    {"Inactive", 0},
+                                                                    {"SwapTotal", 0},
+                                                                    {"SwapFree", 0},
+                                                                    {"Dirty", 0},
+                                                                    {"Writeback", 0},
+                                                                    {"AnonPages", 0},
+                                                                    {"Mapped", 0},
+                                                                    {"Shmem", 0},
+                                                                    {"Slab", 0},
+                                                                    {"SReclaimable", 0},
+                                                                    {"SUnreclaim", 0},
+                                                                    {"KernelStack", 0},
+                                                                    {"PageTables", 0},
+                                                                    {"CommitLimit", total},
+                                                                    {"Committed_AS", 0},
+                                                                    {"VmallocTotal", 0},
+                                                                    {"VmallocUsed", 0},
+                                                                    {"HugePages_Total", 0},
+                                                                    {"HugePages_Free", 0}}) {
     const bool pages = std::string_view{name}.starts_with("HugePages");
     out += fmt::format("{:<16}{:>8}{}\n", std::string(name) + ":", value, pages ? "" : " kB");
   }
@@ -78,8 +97,9 @@ std::string processor_times(std::uint32_t cpus) {
   for (std::uint32_t cpu = 0; cpu < cpus; ++cpu) {
     out += fmt::format("cpu{} 0 0 0 0 0 0 0 0 0 0\n", cpu);
   }
-  return out + "intr 0\nctxt 0\nbtime 1700000000\nprocesses 1\nprocs_running 1\n"
-               "procs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n";
+  return out +
+         "intr 0\nctxt 0\nbtime 1700000000\nprocesses 1\nprocs_running 1\n"
+         "procs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n";
 }
 
 }  // namespace

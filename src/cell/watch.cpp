@@ -21,10 +21,14 @@ constexpr Duration kKillPatience = std::chrono::seconds{10};
 
 std::optional<std::size_t> size_of(std::byte type) {
   switch (static_cast<char>(type)) {
-    case SelfTest::kType: return SelfTest::kSize;
-    case StepFailure::kType: return StepFailure::kSize;
-    case EndReport::kType: return EndReport::kSize;
-    default: return std::nullopt;
+    case SelfTest::kType:
+      return SelfTest::kSize;
+    case StepFailure::kType:
+      return StepFailure::kSize;
+    case EndReport::kType:
+      return EndReport::kSize;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -48,8 +52,8 @@ class Watch {
         kill();
         deadline = now + kKillPatience;
       }
-      std::array<pollfd, 6> entries{entry(watched_.pidfd), entry(line()), entry(output()),
-                                    entry(error()), entry(cancel()), entry(memory())};
+      std::array<pollfd, 6> entries{entry(watched_.pidfd), entry(line()),   entry(output()),
+                                    entry(error()),        entry(cancel()), entry(memory())};
       if (::poll(entries.data(), entries.size(), poll_time(deadline - now)) < 0 && errno != EINTR) {
         return system_error("watch a cell", errno);
       }
@@ -88,8 +92,8 @@ class Watch {
 
   void read_line() {
     std::array<std::byte, EndReport::kSize> block{};
-    const ssize_t got = ::recv(watched_.line, block.data(), block.size() - arrived_.size(),
-                               MSG_DONTWAIT);
+    const ssize_t got =
+        ::recv(watched_.line, block.data(), block.size() - arrived_.size(), MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR) && !killed_) return;
     if (got <= 0) {
       line_open_ = false;

@@ -1,6 +1,5 @@
 // coffer login, whoami, inbox.
 #include "cli/command.h"
-
 #include "cli/files.h"
 #include "program/names.h"
 
@@ -45,8 +44,9 @@ Result<std::string> settle_keys(Session& session, Server& server, const Places& 
   if (!keys && keys.error().code != Code::NotFound) return std::move(keys).error();
   const bool registered = caller.int_or("key_sequence", 0) > 0;
   if (!keys && registered) {
-    session.terminal().note("your keys are on another machine: coffer key backup there, then "
-                            "coffer key restore FILE here");
+    session.terminal().note(
+        "your keys are on another machine: coffer key backup there, then "
+        "coffer key restore FILE here");
     return caller.text_or("fingerprint", "");
   }
   if (!keys) {
@@ -62,9 +62,10 @@ Result<std::string> settle_keys(Session& session, Server& server, const Places& 
                    "coffer key restore FILE");
   }
   const auto statement = key_statement(*keys, {}, profile.keeper.ledger_vkey, session.now());
-  COFFER_TRY([[maybe_unused]] const Json answer,
-             server.post("/v1/keys", Json::object({{"envelope", envelope_json(grant::sign(
-                                                                    statement, keys->sign))}})));
+  COFFER_TRY(
+      [[maybe_unused]] const Json answer,
+      server.post("/v1/keys",
+                  Json::object({{"envelope", envelope_json(grant::sign(statement, keys->sign))}})));
   return mine;
 }
 
@@ -77,8 +78,7 @@ Result<int> login(Session& session, const LoginOptions& options) {
   COFFER_TRY(const Json caller, server.get("/v1/whoami"));
   profile.user = caller.text_or("user", "");
   if (!program::is_name(profile.user)) return refused("corrupt", "the server names no user");
-  COFFER_TRY(const std::string fingerprint,
-             settle_keys(session, server, places, profile, caller));
+  COFFER_TRY(const std::string fingerprint, settle_keys(session, server, places, profile, caller));
   COFFER_TRY(Config config, load_config(places));
   const std::string& wanted = session.options().profile;
   profile.name = wanted.empty() ? "default" : wanted;
@@ -111,7 +111,7 @@ std::string joined(const Json& texts) {
 
 Result<int> whoami(Session& session) {
   COFFER_TRY(const Profile* profile, session.profile());
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json caller, server->get("/v1/whoami"));
   session.print(caller, [&] {
     return render_fields({{"user", printable(caller.text_or("user", ""))},
@@ -124,7 +124,7 @@ Result<int> whoami(Session& session) {
 }
 
 Result<int> inbox(Session& session) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(Json::Array items, server->list("/v1/inbox", {}, 1000));
   Json document = Json::object({{"items", items}});
   session.print(document, [&]() -> std::string {
@@ -143,8 +143,9 @@ Result<int> inbox(Session& session) {
 
 void add_account_commands(const Menu& menu) {
   auto options = std::make_shared<LoginOptions>();
-  auto* command = add(menu.root, "login", "Stores a profile, makes your keys, prints the fingerprint",
-                      "coffer login https://coffer.example --token - < token");
+  auto* command =
+      add(menu.root, "login", "Stores a profile, makes your keys, prints the fingerprint",
+          "coffer login https://coffer.example --token - < token");
   command->add_option("URL", options->url, "The server's address")->required();
   command->add_option("--token", options->token, "`-`: read it from standard input");
   command->add_option("--ca-file", options->ca_file, "More authorities for TLS, PEM");

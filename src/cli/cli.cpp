@@ -28,7 +28,7 @@ void collect(const CLI::App* app, std::vector<std::string>& words) {
 int usage(Session& session, const CLI::App& root, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {  // --help, --version
     session.terminal().say(error.get_name() == "CallForVersion" ? std::string(error.what()) + "\n"
-                                                               : root.help());
+                                                                : root.help());
     return kExitDone;
   }
   std::string text = error.what();
@@ -108,8 +108,9 @@ int run(int argc, const char* const* argv, Surroundings surroundings,
   Session session{std::move(surroundings), clock};
   Action chosen;
   CLI::App root{"Data does not move, programs do.", "coffer"};
-  root.footer("On the server's machine: coffer server, coffer recover (each with --help).\n\n"
-              "Example:\n  coffer login https://coffer.example --token -\n  coffer inbox");
+  root.footer(
+      "On the server's machine: coffer server, coffer recover (each with --help).\n\n"
+      "Example:\n  coffer login https://coffer.example --token -\n  coffer inbox");
   root.require_subcommand(1);
   root.set_help_all_flag("--help-all", "Every command with its options");
   root.add_flag("--json", session.options().json, "One JSON document on stdout");

@@ -1,5 +1,4 @@
 #include "cli/cli.h"
-
 #include "cli/completion.h"
 #include "cli/testing.h"
 
@@ -15,15 +14,18 @@ TEST(CommandLine, EachCommandHasHelpWithAnExample) {
   const Ran all = run_line(home, {"--help"});
   EXPECT_EQ(all.status, 0);
   for (const std::string line :
-       {"login", "whoami", "inbox", "key ls", "key backup", "key restore", "key rotate",
-        "key recovery", "user add", "user ls", "user rm", "user token", "env add", "env ls",
-        "env show", "env rm", "env fetch", "data add", "data scan", "data grade", "data limit",
-        "data ls", "data show", "data card", "data rm", "data twin", "grant ask", "grant give",
-        "grant ls", "grant show", "grant revoke", "init", "try", "check", "quote", "run", "runs ls",
-        "runs show", "runs wait", "runs cancel", "runs log", "review ls", "review next",
-        "review show", "review approve", "review refuse", "review return", "fetch", "release ls",
-        "release show", "release fetch", "ledger show", "ledger prove", "ledger export",
-        "ledger verify", "doctor", "host prepare", "version", "completion"}) {
+       {"login",         "whoami",        "inbox",        "key ls",        "key backup",
+        "key restore",   "key rotate",    "key recovery", "user add",      "user ls",
+        "user rm",       "user token",    "env add",      "env ls",        "env show",
+        "env rm",        "env fetch",     "data add",     "data scan",     "data grade",
+        "data limit",    "data ls",       "data show",    "data card",     "data rm",
+        "data twin",     "grant ask",     "grant give",   "grant ls",      "grant show",
+        "grant revoke",  "init",          "try",          "check",         "quote",
+        "run",           "runs ls",       "runs show",    "runs wait",     "runs cancel",
+        "runs log",      "review ls",     "review next",  "review show",   "review approve",
+        "review refuse", "review return", "fetch",        "release ls",    "release show",
+        "release fetch", "ledger show",   "ledger prove", "ledger export", "ledger verify",
+        "doctor",        "host prepare",  "version",      "completion"}) {
     std::vector<std::string> words = split(line, ' ');
     words.push_back("--help");
     const Ran help = run_line(home, words);

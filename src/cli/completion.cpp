@@ -20,8 +20,9 @@ std::string bash(const std::vector<CommandWords>& commands) {
   for (const auto& one : commands) {
     std::string key = join(split(one.path, ' '), "-");
     paths += key.empty() ? "" : " " + key;
-    text += "    " + (key.empty() ? std::string("''") : key) + ") words='" + join(one.commands, " ") +
-            (one.commands.empty() ? "" : " ") + join(one.options, " ") + "';;\n";
+    text += "    " + (key.empty() ? std::string("''") : key) + ") words='" +
+            join(one.commands, " ") + (one.commands.empty() ? "" : " ") + join(one.options, " ") +
+            "';;\n";
   }
   text +=
       "  esac\n"

@@ -1,10 +1,9 @@
 // coffer data add: encrypts here, sends what the server has not, signs the manifest.
-#include "cli/data.h"
-
 #include <unistd.h>
 
 #include <map>
 
+#include "cli/data.h"
 #include "cli/files.h"
 #include "cli/problem.h"
 #include "cli/version.h"
@@ -83,7 +82,7 @@ Result<vault::OwnerKeys> public_keys(const Version& version, int list) {
 }
 
 Result<std::optional<Parent>> find_parent(Session& session, const program::DatasetName& name) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Places places, session.places());
   auto version = fetch_version(session, name);
   if (!version && version.error().code == Code::NotFound) return std::optional<Parent>{};
@@ -106,9 +105,8 @@ Result<vault::Journal> open_journal(Session& session, const program::DatasetName
   COFFER_CHECK(make_directory(path.parent_path(), Access::Private));
   auto journal = vault::Journal::open(path, keys->seal);
   if (journal) {
-    const bool same = !parent ||
-                      (journal->dataset_id() == parent->version.manifest.dataset_id &&
-                       journal->dataset_key() == parent->keys.dataset_key);
+    const bool same = !parent || (journal->dataset_id() == parent->version.manifest.dataset_id &&
+                                  journal->dataset_key() == parent->keys.dataset_key);
     if (same) {
       session.terminal().note("going on with an add that was interrupted: " +
                               counted(journal->known().size(), "chunk") + " are there");
@@ -120,9 +118,9 @@ Result<vault::Journal> open_journal(Session& session, const program::DatasetName
   // Of another key or another dataset: everything it knows is sent again.
   (void)::unlink(path.c_str());
   if (parent) {
-    return vault::Journal::create(path, {parent->version.manifest.dataset_id,
-                                         vault::copy_of(parent->keys.dataset_key)},
-                                  keys->seal.public_key());
+    return vault::Journal::create(
+        path, {parent->version.manifest.dataset_id, vault::copy_of(parent->keys.dataset_key)},
+        keys->seal.public_key());
   }
   return vault::Journal::create(path, {grant::make_dataset_id(), random_key()},
                                 keys->seal.public_key());
@@ -194,8 +192,7 @@ Result<Json> version_body(Session& session, const grant::Manifest& manifest,
   COFFER_TRY(const ByteVector keeper,
              vault::seal_version_key(profile->keeper.seal_key, added.version_key, scope));
   const vault::OwnerKeys mine{vault::copy_of(dataset_key), vault::copy_of(added.version_key)};
-  COFFER_TRY(const ByteVector owner,
-             vault::seal_owner_keys(keys->seal.public_key(), mine, scope));
+  COFFER_TRY(const ByteVector owner, vault::seal_owner_keys(keys->seal.public_key(), mine, scope));
   body.set("keeper_key", base64(keeper));
   body.set("owner_keys", base64(owner));
   return body;
@@ -250,25 +247,23 @@ struct Outcome {
 
 Result<Outcome> add_version(Session& session, const DataAddOptions& options,
                             const program::DatasetName& name, std::optional<Parent> parent) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const KeyPair* keys, session.keys());
   COFFER_TRY(const Profile* profile, session.profile());
   COFFER_TRY(const Places places, session.places());
-  const vault::AddPlan plan{options.paths,
-                            options.append ? vault::Mode::Append : vault::Mode::Replace,
-                            options.is_public ? vault::Visibility::Public
-                                              : vault::Visibility::Protected};
+  const vault::AddPlan plan{
+      options.paths, options.append ? vault::Mode::Append : vault::Mode::Replace,
+      options.is_public ? vault::Visibility::Public : vault::Visibility::Protected};
   COFFER_CHECK(ask_removal(session, options, plan, parent));
   COFFER_TRY(vault::Journal journal, open_journal(session, name, parent));
   COFFER_CHECK(forget_missing(*server, journal));
   COFFER_TRY(const UniqueFd list, scratch_file(places.data / "scratch"));
   Watcher watcher{session, "adding " + name.plain()};
-  vault::PackWriter packs{
-      [&](vault::Pack pack) { return send_pack(*server, journal, pack); }};
+  vault::PackWriter packs{[&](vault::Pack pack) { return send_pack(*server, journal, pack); }};
   std::optional<vault::ParentVersion> before;
   if (parent) before.emplace(vault::ParentVersion{parent->list.get(), parent->keys.version_key});
-  const vault::AddWork work{journal.dataset_key(), std::move(before), journal.known(),
-                            packs, watcher, list.get()};
+  const vault::AddWork work{
+      journal.dataset_key(), std::move(before), journal.known(), packs, watcher, list.get()};
   COFFER_TRY(const vault::Added added, vault::add(plan, work));
   COFFER_CHECK(packs.flush());
 
@@ -307,10 +302,10 @@ Result<int> data_add(Session& session, const DataAddOptions& options) {
   }
   COFFER_TRY(std::optional<Parent> parent, find_parent(session, name));
   if (parent && parent->version.manifest.is_public != options.is_public) {
-    return refused("public_dataset",
-                   name.plain() + (options.is_public ? " is protected" : " is public") +
-                       " and stays so",
-                   options.is_public ? "leave out --public" : "add --public");
+    return refused(
+        "public_dataset",
+        name.plain() + (options.is_public ? " is protected" : " is public") + " and stays so",
+        options.is_public ? "leave out --public" : "add --public");
   }
   const bool first = !parent;
   COFFER_TRY(const Outcome outcome, add_version(session, options, name, std::move(parent)));

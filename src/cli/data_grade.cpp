@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kValuesShown = 8;
 
 Result<scan::Proposal> fetch_proposal(Session& session, const Version& version) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   if (version.manifest.is_public) {
     return refused("public_dataset", version.name.plain() + " is public: it needs no grade");
   }
@@ -90,8 +90,9 @@ Result<grant::Card> card_of(const DataGradeOptions& options, const Version& vers
 
 Result<> require_owner(const Version& version, const KeyPair& keys) {
   if (version.manifest.owner_key == keys.sign.public_key()) return {};
-  Error error = refused("not_owner", version.name.plain() + " belongs to another key than yours (" +
-                                         printable(version.document.text_or("owner", "")) + ")",
+  Error error = refused("not_owner",
+                        version.name.plain() + " belongs to another key than yours (" +
+                            printable(version.document.text_or("owner", "")) + ")",
                         "coffer key ls");
   error.code = Code::Denied;
   return error;
@@ -124,10 +125,10 @@ std::string render_published(const std::vector<scan::File>& files) {
     const std::string path = printable(file.path, 80);
     rows.push_back({path, "", file.format, file.rows > 0 ? counted(file.rows, "row") : ""});
     for (const auto& column : file.columns) {
-      rows.push_back({path, printable(column.name, 60),
-                      std::string(text_of(column.kind)) + " " + std::string(text_of(column.type)),
-                      published_range(column) +
-                          (column.blanks == scan::Blanks::Allowed ? " (blanks)" : "")});
+      rows.push_back(
+          {path, printable(column.name, 60),
+           std::string(text_of(column.kind)) + " " + std::string(text_of(column.type)),
+           published_range(column) + (column.blanks == scan::Blanks::Allowed ? " (blanks)" : "")});
     }
   }
   return render_table({"FILE", "COLUMN", "KIND", "PUBLISHED"}, rows);
@@ -139,12 +140,13 @@ std::string grade_table() {
          "general 3-4    members          any                            above automatic  schema\n"
          "important 1-4  members          any                            always, 1        schema\n"
          "core 1-4       named users      statistics, proved,            always, 2        schema,\n"
-         "                                bounded <= 256 bits a run                       exclusive\n";
+         "                                bounded <= 256 bits a run                       "
+         "exclusive\n";
 }
 
 Result<int> data_grade(Session& session, const DataGradeOptions& options) {
   COFFER_TRY(const auto name, dataset_argument(options.name));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const KeyPair* keys, session.keys());
   COFFER_TRY(const Profile* profile, session.profile());
   COFFER_TRY(const Version version, fetch_version(session, name));
@@ -153,13 +155,13 @@ Result<int> data_grade(Session& session, const DataGradeOptions& options) {
   COFFER_TRY(const scan::Proposal wanted, decided(options, proposal));
   COFFER_TRY(const Json dataset, server->get(dataset_target(version.name)));
   const auto sequence = static_cast<std::uint64_t>(dataset.int_or("card_sequence", 0)) + 1;
-  COFFER_TRY(const grant::Card card,
-             card_of(options, version, wanted, sequence, profile->keeper.ledger_vkey,
-                     session.now()));
+  COFFER_TRY(const grant::Card card, card_of(options, version, wanted, sequence,
+                                             profile->keeper.ledger_vkey, session.now()));
   COFFER_TRY(const auto files, scan::files_from_card(grant::to_json(card)["files"]));
-  COFFER_TRY(const Json answer,
-             server->post(dataset_target(version.name) + "/card",
-                          Json::object({{"envelope", envelope_json(grant::sign(card, keys->sign))}})));
+  COFFER_TRY(
+      const Json answer,
+      server->post(dataset_target(version.name) + "/card",
+                   Json::object({{"envelope", envelope_json(grant::sign(card, keys->sign))}})));
   Json document = answer;
   document.set("class", options.data_class).set("grade", options.grade);
   document.set("files", grant::to_json(card)["files"]);
@@ -188,7 +190,7 @@ Result<int> data_limit(Session& session, const DataLimitOptions& options) {
   auto bits = parse_count(options.bits);
   if (!bits) return usage_error("--bits: " + bits.error().message);
   COFFER_TRY(const std::uint64_t epsilon, parse_epsilon(options.epsilon));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const KeyPair* keys, session.keys());
   COFFER_TRY(const Profile* profile, session.profile());
   COFFER_TRY(const Version version, fetch_version(session, name));
@@ -203,9 +205,10 @@ Result<int> data_limit(Session& session, const DataLimitOptions& options) {
   limit.owner_key = keys->sign.public_key();
   limit.ledger_vkey = profile->keeper.ledger_vkey;
   limit.issued = session.now();
-  COFFER_TRY(const Json answer,
-             server->post(dataset_target(name) + "/limit",
-                          Json::object({{"envelope", envelope_json(grant::sign(limit, keys->sign))}})));
+  COFFER_TRY(
+      const Json answer,
+      server->post(dataset_target(name) + "/limit",
+                   Json::object({{"envelope", envelope_json(grant::sign(limit, keys->sign))}})));
   session.print(answer, [&] {
     const auto spent = static_cast<std::uint64_t>(answer["spent"].int_or("bits", 0));
     const auto reserved = static_cast<std::uint64_t>(answer["reserved"].int_or("bits", 0));

@@ -34,7 +34,8 @@ std::string versions_text(const Json& dataset) {
       rows.push_back({printable(one.text_or("dataset", "")),
                       removed ? "removed" : (one.bool_or("graded", false) ? "graded" : ""),
                       render_count(number(one, "files")), render_size(number(one, "bytes")),
-                      one.text_or("created", ""), shortened(printable(one.text_or("note", "")), 40)});
+                      one.text_or("created", ""),
+                      shortened(printable(one.text_or("note", "")), 40)});
     }
   }
   return render_table({"VERSION", "", ">FILES", ">SIZE", "ADDED", "NOTE"}, rows);
@@ -49,7 +50,7 @@ Result<std::string> card_text(const Version& version) {
 }  // namespace
 
 Result<int> data_list(Session& session, const std::string& words) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json::Array items, server->list("/v1/datasets", query({{"q", words}})));
   session.print(Json::object({{"items", items}}), [&] {
     std::vector<Cells> rows;
@@ -65,7 +66,7 @@ Result<int> data_list(Session& session, const std::string& words) {
 
 Result<int> data_show(Session& session, const std::string& text) {
   COFFER_TRY(const auto name, dataset_argument(text));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json dataset, server->get(dataset_target(name)));
   COFFER_TRY(const Version version, fetch_version(session, name));
   Json document = dataset;
@@ -91,7 +92,7 @@ Result<int> data_show(Session& session, const std::string& text) {
 
 Result<int> data_card(Session& session, const DataCardOptions& options) {
   COFFER_TRY(const auto name, dataset_argument(options.name));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   Json change = Json::object({});
   if (!options.file.empty()) {
     COFFER_TRY(std::string text, read_whole(options.file, 262144));
@@ -123,15 +124,17 @@ Result<int> data_card(Session& session, const DataCardOptions& options) {
 // Signed like a revocation: of the manifest instead of a grant.
 Result<int> data_remove(Session& session, const std::string& text) {
   COFFER_TRY(const auto name, dataset_argument(text));
-  if (!name.version) return usage_error("which version? " + name.plain() + "@vN", "coffer data show " + name.plain());
-  COFFER_TRY(Server* server, session.server());
+  if (!name.version)
+    return usage_error("which version? " + name.plain() + "@vN",
+                       "coffer data show " + name.plain());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const KeyPair* keys, session.keys());
   COFFER_TRY(const Version version, fetch_version(session, name));
   const grant::Revocation statement{version.digest, "removed by its owner", session.now()};
   COFFER_TRY(const Json answer,
-             server->post(version_target(name) + "/removal",
-                          Json::object({{"envelope",
-                                         envelope_json(grant::sign(statement, keys->sign))}})));
+             server->post(
+                 version_target(name) + "/removal",
+                 Json::object({{"envelope", envelope_json(grant::sign(statement, keys->sign))}})));
   session.print(answer, [&] {
     return name.text() + " is removed: its key is gone, " +
            counted(number(answer, "chunks_deleted"), "chunk") + " deleted\n";

@@ -1,8 +1,7 @@
 // coffer env add, ls, show, rm, fetch.
-#include "cli/command.h"
-
 #include <thread>
 
+#include "cli/command.h"
 #include "cli/files.h"
 #include "cli/local.h"
 #include "env/messages.h"
@@ -31,9 +30,10 @@ Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
   const int given = (options.preset.empty() ? 0 : 1) + (options.pip.empty() ? 0 : 1) +
                     (options.requirements.empty() ? 0 : 1) + (options.oci.empty() ? 0 : 1);
   if (given != 1) {
-    return usage_error("an environment is made from exactly one of --preset, --pip, "
-                       "--requirements, --oci",
-                       "coffer env add " + options.name + " --preset sklearn");
+    return usage_error(
+        "an environment is made from exactly one of --preset, --pip, "
+        "--requirements, --oci",
+        "coffer env add " + options.name + " --preset sklearn");
   }
   if (!options.preset.empty()) body.set("preset", options.preset);
   if (!options.pip.empty()) body.set("pip", options.pip);
@@ -43,10 +43,9 @@ Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
   }
   if (!options.oci.empty()) {
     COFFER_TRY(const UniqueFd fd, open_to_read(options.oci));
-    COFFER_TRY(Server* server, session.server());
+    COFFER_TRY(Server * server, session.server());
     ProgressLine progress{session.terminal(), session.clock(), "sending " + options.oci};
-    COFFER_TRY(std::string upload,
-               server->upload(fd.get(), shown_on(progress)));
+    COFFER_TRY(std::string upload, server->upload(fd.get(), shown_on(progress)));
     body.set("oci", std::move(upload));
   }
   return body;
@@ -86,7 +85,7 @@ std::string render_environment(const Terminal& terminal, const Json& document) {
 }
 
 Result<Json> wait_for(Session& session, const std::string& name) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   ProgressLine progress{session.terminal(), session.clock(), "building " + name};
   for (;;) {
     COFFER_TRY(Json document, server->get(target({"v1", "environments", name})));
@@ -104,7 +103,7 @@ Result<Json> wait_for(Session& session, const std::string& name) {
 }
 
 Result<int> add_environment(Session& session, const EnvironmentOptions& options) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json body, body_of(session, options));
   COFFER_TRY([[maybe_unused]] const Json accepted, server->post("/v1/environments", body));
   COFFER_TRY(const Json document, wait_for(session, options.name));
@@ -113,16 +112,15 @@ Result<int> add_environment(Session& session, const EnvironmentOptions& options)
 }
 
 Result<int> list_environments(Session& session) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json::Array items, server->list("/v1/environments"));
   session.print(Json::object({{"items", items}}), [&] {
     std::vector<Cells> rows;
     for (const auto& item : items) {
       const auto bytes = static_cast<std::uint64_t>(item.int_or("bytes", 0));
-      rows.push_back({printable(item.text_or("name", "")),
-                      session.terminal().state(item.text_or("state", "")),
-                      bytes == 0 ? "" : render_size(bytes),
-                      item.text_or("digest", "").substr(0, 19)});
+      rows.push_back(
+          {printable(item.text_or("name", "")), session.terminal().state(item.text_or("state", "")),
+           bytes == 0 ? "" : render_size(bytes), item.text_or("digest", "").substr(0, 19)});
     }
     return render_table({"ENVIRONMENT", "STATE", ">SIZE", "DIGEST"}, rows);
   });
@@ -130,7 +128,7 @@ Result<int> list_environments(Session& session) {
 }
 
 Result<int> show_environment(Session& session, const std::string& name) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json document, server->get(target({"v1", "environments", name})));
   session.print(document, [&] {
     std::string text = render_environment(session.terminal(), document);
@@ -141,7 +139,7 @@ Result<int> show_environment(Session& session, const std::string& name) {
 }
 
 Result<int> remove_environment(Session& session, const std::string& name) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_CHECK(server->remove(target({"v1", "environments", name})));
   session.print(Json::object({{"name", name}, {"removed", true}}),
                 [&] { return name + " is removed\n"; });
@@ -152,14 +150,14 @@ Result<int> fetch(Session& session, const std::string& text) {
   auto name = program::EnvironmentName::parse(text);
   if (!name) return usage_error(name.error().message, "coffer env ls");
   COFFER_TRY(const LocalEnvironment local, fetch_environment(session, *name));
-  session.print(Json::object({{"name", name->name},
+  session.print(
+      Json::object(
+          {{"name", name->name}, {"digest", local.digest.text()}, {"root", local.root.string()}}),
+      [&] {
+        return render_fields({{"environment", name->name},
                               {"digest", local.digest.text()},
-                              {"root", local.root.string()}}),
-                [&] {
-                  return render_fields({{"environment", name->name},
-                                        {"digest", local.digest.text()},
-                                        {"root", local.root.string()}});
-                });
+                              {"root", local.root.string()}});
+      });
   return kExitDone;
 }
 

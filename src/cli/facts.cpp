@@ -49,8 +49,9 @@ Result<FileFacts> read_metrics(FileFacts facts, const std::string& text) {
       add_text(one, *word);
     } else if (!value.is_null()) {
       return Error{Code::InvalidArgument,
-                   "'" + name + "' is neither a number nor a text (true and false are written as "
-                                "0 and 1, or as texts)"};
+                   "'" + name +
+                       "' is neither a number nor a text (true and false are written as "
+                       "0 and 1, or as texts)"};
     }
     facts.values.push_back(std::move(one));
   }
@@ -111,9 +112,9 @@ Result<FileFacts> read_table(FileFacts facts, const std::string& text) {
   }
   for (std::size_t i = 1; i < rows.size(); ++i) {
     if (rows[i].size() != facts.values.size()) {
-      return Error{Code::InvalidArgument, "row " + std::to_string(i) + " has " +
-                                              std::to_string(rows[i].size()) + " cells, the header " +
-                                              std::to_string(facts.values.size())};
+      return Error{Code::InvalidArgument,
+                   "row " + std::to_string(i) + " has " + std::to_string(rows[i].size()) +
+                       " cells, the header " + std::to_string(facts.values.size())};
     }
     for (std::size_t column = 0; column < rows[i].size(); ++column) {
       const std::string& cell = rows[i][column];
@@ -227,8 +228,7 @@ Result<FileFacts> read_facts(const std::filesystem::path& file) {
   facts.name = file.stem().string();
   COFFER_TRY(const std::string text, read_whole(file, 1ULL << 30));
   const std::string extension = file.extension().string();
-  Result<FileFacts> read = Error{Code::InvalidArgument,
-                                 "an output is .json, .safetensors or .csv"};
+  Result<FileFacts> read = Error{Code::InvalidArgument, "an output is .json, .safetensors or .csv"};
   if (extension == ".json") {
     facts.kind = program::Kind::Metrics;
     read = read_metrics(std::move(facts), text);

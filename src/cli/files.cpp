@@ -45,7 +45,8 @@ Result<std::string> read_private(const fs::path& path) {
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) return named_error("cannot look at", path);
   if ((status.st_mode & 077) != 0) {
-    return Error{Code::Denied, path.string() + " is open to others; try: chmod 600 " + path.string()};
+    return Error{Code::Denied,
+                 path.string() + " is open to others; try: chmod 600 " + path.string()};
   }
   return read_whole(path);
 }

@@ -3,9 +3,9 @@
 // Invariants: write_file leaves the old content or the new one, also across a crash; a private file
 // is mode 600 and its directory 700 from the first byte on; read_private refuses a file that
 // others may read.
-// Errors: NotFound, Denied (a private file open to others), InvalidArgument (no regular file, longer
-// than allowed), AlreadyExists (require_new), Unavailable (the file system), naming the path.
-// Thread-safety: any thread; one writer of a path at a time.
+// Errors: NotFound, Denied (a private file open to others), InvalidArgument (no regular file,
+// longer than allowed), AlreadyExists (require_new), Unavailable (the file system), naming the
+// path. Thread-safety: any thread; one writer of a path at a time.
 #pragma once
 
 #include <cstdint>

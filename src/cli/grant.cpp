@@ -21,7 +21,7 @@ std::string names_of(const Json& array) {
 }
 
 Result<int> list_grants(Session& session) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json::Array items, server->list("/v1/grants"));
   session.print(Json::object({{"items", items}}), [&] {
     std::vector<Cells> rows;
@@ -51,7 +51,7 @@ std::string budget_table(const Json& grant) {
 
 Result<int> show_grant(Session& session, const std::string& text) {
   COFFER_TRY(const std::string id, session.resolve(kGrantNoun, text));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json grant, server->get(target({"v1", "grants", id})));
   session.remember("grant", id);
   session.print(grant, [&] {
@@ -63,14 +63,15 @@ Result<int> show_grant(Session& session, const std::string& text) {
                 {"for", names_of(grant["grantees"])},
                 {"purpose", printable(grant.text_or("purpose", ""), 400)},
                 {"lanes", names_of(grant["lanes"]) + ": " + names_of(grant["output_kinds"])},
-                {"programs", grant["programs"].is_array() ? printable(grant["programs"].canonical(), 400)
-                                                          : "any"},
+                {"programs", grant["programs"].is_array()
+                                 ? printable(grant["programs"].canonical(), 400)
+                                 : "any"},
                 {"automatic", "up to " + counted(number(grant, "auto_bits"), "bit") + " a run, " +
                                   counted(number(grant, "auto_total"), "bit") + " in all (" +
                                   render_count(number(grant, "auto_spent")) + " used)"},
-                {"approval", needed == 0 ? "nobody: nothing above automatic"
-                                         : std::to_string(needed) + " of " +
-                                               names_of(grant["approvers"])},
+                {"approval", needed == 0
+                                 ? "nobody: nothing above automatic"
+                                 : std::to_string(needed) + " of " + names_of(grant["approvers"])},
                 {"until", grant.text_or("until", "")},
                 {"runs", render_count(number(grant, "runs"))}}) +
            "\n" + budget_table(grant);
@@ -95,7 +96,7 @@ Result<int> revoke_grant(Session& session, const RevokeOptions& options,
     id = grant::grant_id(digest);
   } else {
     COFFER_TRY(id, session.resolve(kGrantNoun, options.id));
-    COFFER_TRY(Server* server, session.server());
+    COFFER_TRY(Server * server, session.server());
     COFFER_TRY(const Json document, server->get(target({"v1", "grants", id})));
     COFFER_TRY(digest, Digest::parse(document.text_or("digest", "")));
     if (grant::grant_id(digest) != id) return refused("corrupt", "the server's digest of " + id);
@@ -104,7 +105,7 @@ Result<int> revoke_grant(Session& session, const RevokeOptions& options,
   const grant::Envelope envelope = grant::sign(statement, keys->sign);
   Json document = Json::object({{"id", id}, {"digest", digest.text()}, {"state", "revoked"}});
   if (options.keeper.empty()) {
-    COFFER_TRY(Server* server, session.server());
+    COFFER_TRY(Server * server, session.server());
     COFFER_TRY(document, server->post(target({"v1", "grants", id, "revocation"}),
                                       Json::object({{"envelope", envelope_json(envelope)}})));
   } else {

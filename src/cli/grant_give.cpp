@@ -45,7 +45,8 @@ Result<std::vector<program::Lane>> lanes_of(const GrantGiveOptions& options, con
   std::vector<program::Lane> lanes;
   for (const auto& text : texts) {
     const auto lane = program::lane_of(text);
-    if (!lane) return usage_error("--lane: '" + printable(text, 40) + "' is no lane: write bounded");
+    if (!lane)
+      return usage_error("--lane: '" + printable(text, 40) + "' is no lane: write bounded");
     lanes.push_back(*lane);
   }
   return lanes;
@@ -74,8 +75,9 @@ Result<std::optional<std::vector<grant::PermittedProgram>>> programs_of(
   const auto digest = Digest::parse(options.program);
   if (!digest) return usage_error("--program is `any` or a digest (coffer quote prints it)");
   if (request.text_or("program", "") != digest->text()) {
-    return usage_error("--program: a digest also pins environment and parameters, which the "
-                       "request names: give its id with --request");
+    return usage_error(
+        "--program: a digest also pins environment and parameters, which the "
+        "request names: give its id with --request");
   }
   grant::PermittedProgram permitted{.program = *digest, .environment = {}, .parameters = {}};
   COFFER_TRY(permitted.environment, Digest::parse(request.text_or("environment", "")));
@@ -137,7 +139,7 @@ Result<Json> request_of(Session& session, const GrantGiveOptions& options) {
   if (options.request.empty()) return Json{};
   if (!options.to.empty()) return usage_error("--request names who asked: leave out --to");
   COFFER_TRY(const std::string id, session.resolve(kRequestNoun, options.request));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   return server->get(target({"v1", "requests", id}));
 }
 
@@ -208,7 +210,8 @@ Result<int> grant_give(Session& session, const GrantGiveOptions& options) {
   COFFER_TRY(const Draft draft, draft_of(session, options));
   const std::string sentence = grant_sentence(draft.grant, draft.names, draft.card);
   if (options.dry_run) {
-    const Json document = Json::object({{"sentence", sentence}, {"grant", grant::to_json(draft.grant)}});
+    const Json document =
+        Json::object({{"sentence", sentence}, {"grant", grant::to_json(draft.grant)}});
     session.print(document, [&] { return sentence + "\n"; });
     return kExitDone;
   }
@@ -219,13 +222,13 @@ Result<int> grant_give(Session& session, const GrantGiveOptions& options) {
     if (!yes) return refused("declined", "nothing was signed");
   }
   COFFER_TRY(const KeyPair* keys, session.keys());
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   const Json request = draft.request.is_object() ? draft.request["id"] : Json{};
-  COFFER_TRY(const Json answer,
-             server->post("/v1/grants",
-                          Json::object({{"envelope", envelope_json(grant::sign(draft.grant,
-                                                                               keys->sign))},
-                                        {"request", request}})));
+  COFFER_TRY(
+      const Json answer,
+      server->post("/v1/grants",
+                   Json::object({{"envelope", envelope_json(grant::sign(draft.grant, keys->sign))},
+                                 {"request", request}})));
   session.remember("grant", answer.text_or("id", ""));
   session.print(answer, [&] {
     return "signed " + answer.text_or("id", "") + " for " + listed(draft.names.grantees) + "\n";

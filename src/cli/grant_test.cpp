@@ -112,7 +112,8 @@ TEST(GrantTerms, ComeFromTheRequestWhereNoOptionSaysOtherwise) {
 
 TEST(GrantTerms, PinAProgramWithEnvironmentAndParametersOfTheRequest) {
   const std::string program = sha256("p").text(), environment = sha256("e").text();
-  Json request = Json::object({{"program", program}, {"environment", environment},
+  Json request = Json::object({{"program", program},
+                               {"environment", environment},
                                {"parameters", Json::object({{"folds", 5}})}});
   auto options = story();
   options.program = program;

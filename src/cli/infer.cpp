@@ -118,12 +118,13 @@ program::Tensors widened_tensors(const program::Tensors& declared, const FileFac
   program::Tensors wide;
   wide.drop = declared.drop;
   for (const auto& seen : facts.tensors) {
-    const auto known = std::find_if(declared.tensors.begin(), declared.tensors.end(),
-                                    [&](const program::Tensor& one) { return one.name == seen.name; });
+    const auto known =
+        std::find_if(declared.tensors.begin(), declared.tensors.end(),
+                     [&](const program::Tensor& one) { return one.name == seen.name; });
     if (known == declared.tensors.end()) {
-      const bool dropped = std::any_of(wide.drop.begin(), wide.drop.end(), [&](const auto& pattern) {
-        return program::drop_matches(pattern, seen.name);
-      });
+      const bool dropped = std::any_of(
+          wide.drop.begin(), wide.drop.end(),
+          [&](const auto& pattern) { return program::drop_matches(pattern, seen.name); });
       if (!dropped) wide.tensors.push_back(tensor_of(seen));
       continue;
     }

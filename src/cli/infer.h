@@ -1,10 +1,9 @@
 // What a program left in /out, read on its author's own machine: facts, and declarations from them.
 //
 // For `coffer check` on twins only: nothing of a private run is ever read like this.
-// Invariants: infer() gives outputs that check_outputs() accepts; widen() changes a declaration only
-// where the facts do not fit it.
-// Errors: InvalidArgument (a file that is none of the three kinds, saying why), NotFound.
-// Thread-safety: reads files; the rest are pure functions.
+// Invariants: infer() gives outputs that check_outputs() accepts; widen() changes a declaration
+// only where the facts do not fit it. Errors: InvalidArgument (a file that is none of the three
+// kinds, saying why), NotFound. Thread-safety: reads files; the rest are pure functions.
 #pragma once
 
 #include <cstdint>

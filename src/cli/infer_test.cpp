@@ -57,9 +57,9 @@ TEST(Infer, TablesTakeColumnsByTheirCells) {
 
 TEST(Infer, TensorsTakeShapeAndType) {
   const testing::Home home;
-  const auto output = infer_of(
-      home, "weights.safetensors",
-      safetensors(R"({"coef":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}})", 4));
+  const auto output =
+      infer_of(home, "weights.safetensors",
+               safetensors(R"({"coef":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}})", 4));
   const auto& tensors = std::get<program::Tensors>(output.body).tensors;
   ASSERT_EQ(tensors.size(), 1U);
   EXPECT_EQ(tensors[0].dtype, program::Dtype::F16);
@@ -69,10 +69,12 @@ TEST(Infer, TensorsTakeShapeAndType) {
 TEST(Widen, ChangesOnlyWhatDoesNotFit) {
   const testing::Home home;
   const auto declared = infer_of(home, "m.json", R"({"acc": 0.5, "rows": 5})");
-  const auto same = widen(declared, *read_facts(put(home, "m.json", R"({"acc": 0.123456, "rows": 9})")));
+  const auto same =
+      widen(declared, *read_facts(put(home, "m.json", R"({"acc": 0.123456, "rows": 9})")));
   ASSERT_TRUE(same.has_value());
   EXPECT_EQ(*same, declared);
-  const auto wide = widen(declared, *read_facts(put(home, "m.json", R"({"acc": 0.5, "rows": 57})")));
+  const auto wide =
+      widen(declared, *read_facts(put(home, "m.json", R"({"acc": 0.5, "rows": 57})")));
   ASSERT_TRUE(wide.has_value());
   const auto& fields = std::get<program::Metrics>(wide->body).fields;
   EXPECT_EQ(std::get<program::Number>(fields[1].domain).max.text(), "57");

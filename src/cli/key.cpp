@@ -1,8 +1,7 @@
 // coffer key ls, backup, restore, rotate, recovery.
-#include "cli/command.h"
-
 #include <cstdio>
 
+#include "cli/command.h"
 #include "cli/files.h"
 
 namespace coffer::cli {
@@ -59,8 +58,8 @@ Result<int> restore_keys(Session& session, const std::string& file) {
   COFFER_TRY(const std::string text, read_whole(file));
   COFFER_TRY(const KeyPair keys, parse_keys(text));
   if (keys.user != profile->user) {
-    return refused("key_file", file + " has the keys of " + keys.user + ", you are " +
-                                   profile->user);
+    return refused("key_file",
+                   file + " has the keys of " + keys.user + ", you are " + profile->user);
   }
   COFFER_TRY(const grant::UserKey present, session.user_key(profile->user));
   if (present.sign_key != keys.sign.public_key() || present.seal_key != keys.seal.public_key()) {
@@ -94,7 +93,7 @@ Result<> adopt(const KeyFiles& files, const KeyPair& former) {
 Result<int> rotate_keys(Session& session) {
   COFFER_TRY(const Places places, session.places());
   COFFER_TRY(const Profile* profile, session.profile());
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const KeyPair* old, session.keys());
   COFFER_TRY(const grant::UserKey previous, session.user_key(profile->user));
   const auto path = places.keys_file(*profile);
@@ -107,26 +106,26 @@ Result<int> rotate_keys(Session& session) {
     COFFER_CHECK(save_keys(files.next, *next));
   }
   if (previous.sign_key != next->sign.public_key()) {
-    const auto statement = key_statement(
-        *next, {&previous, previous.recovery_keys, previous.recovery_need},
-        profile->keeper.ledger_vkey, session.now());
+    const auto statement =
+        key_statement(*next, {&previous, previous.recovery_keys, previous.recovery_need},
+                      profile->keeper.ledger_vkey, session.now());
     const auto envelope = grant::countersign(grant::sign(statement, next->sign), old->sign);
     COFFER_TRY([[maybe_unused]] const Json answer,
                server->post("/v1/keys", Json::object({{"envelope", envelope_json(envelope)}})));
   }
   COFFER_CHECK(adopt(files, *old));
-  session.print(Json::object({{"fingerprint", fingerprint_of(*next)},
-                              {"former", fingerprint_of(*old)}}),
-                [&] {
-                  return "your key is now " + fingerprint_of(*next) + "; grants and data name " +
-                         fingerprint_of(*old) + ": ask their owners to renew them\n";
-                });
+  session.print(
+      Json::object({{"fingerprint", fingerprint_of(*next)}, {"former", fingerprint_of(*old)}}),
+      [&] {
+        return "your key is now " + fingerprint_of(*next) + "; grants and data name " +
+               fingerprint_of(*old) + ": ask their owners to renew them\n";
+      });
   return kExitDone;
 }
 
 Result<int> name_recovery(Session& session, const KeyOptions& options) {
   COFFER_TRY(const Profile* profile, session.profile());
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const KeyPair* keys, session.keys());
   COFFER_TRY(const grant::UserKey previous, session.user_key(profile->user));
   Rotation rotation{.previous = &previous, .recovery_keys = {}, .recovery_need = options.need};
@@ -139,11 +138,11 @@ Result<int> name_recovery(Session& session, const KeyOptions& options) {
   if (options.need < 1 || options.need > users.size()) {
     return usage_error("--need must be between 1 and " + std::to_string(users.size()));
   }
-  const auto statement =
-      key_statement(*keys, rotation, profile->keeper.ledger_vkey, session.now());
+  const auto statement = key_statement(*keys, rotation, profile->keeper.ledger_vkey, session.now());
   COFFER_TRY(const Json answer,
-             server->post("/v1/keys", Json::object({{"envelope", envelope_json(grant::sign(
-                                                                     statement, keys->sign))}})));
+             server->post(
+                 "/v1/keys",
+                 Json::object({{"envelope", envelope_json(grant::sign(statement, keys->sign))}})));
   session.print(answer, [&] {
     return std::to_string(options.need) + " of " + join(users, ", ") +
            " can sign a new key of yours\n";
@@ -158,7 +157,8 @@ void add_key_commands(const Menu& menu) {
   auto options = std::make_shared<KeyOptions>();
   on(menu, add(group, "ls", "Your keys and their fingerprint", "coffer key ls"),
      [](Session& session) { return list_keys(session); });
-  auto* command = add(group, "backup", "Writes your keys to a file", "coffer key backup -o keys.json");
+  auto* command =
+      add(group, "backup", "Writes your keys to a file", "coffer key backup -o keys.json");
   command->add_option("-o,--output", options->file, "A new file")->required();
   on(menu, command, [options](Session& session) { return backup_keys(session, options->file); });
   command = add(group, "restore", "Takes your keys from a file", "coffer key restore keys.json");

@@ -14,10 +14,10 @@ Error bad_file(std::string_view why) {
 }
 
 Error bad_chain(std::string_view user, std::string_view why) {
-  Error error = refused("key_changed",
-                        "the keys of " + std::string(user) + " are not to be trusted: " +
-                            std::string(why),
-                        "ask " + std::string(user) + " for the fingerprint of `coffer key ls`");
+  Error error =
+      refused("key_changed",
+              "the keys of " + std::string(user) + " are not to be trusted: " + std::string(why),
+              "ask " + std::string(user) + " for the fingerprint of `coffer key ls`");
   error.code = Code::Denied;
   return error;
 }
@@ -42,12 +42,12 @@ std::string key_fingerprint(const SignPublic& sign_key, const SealPublic& seal_k
 }
 
 std::string render_keys(const KeyPair& keys) {
-  return Json::object({{"v", 1},
-                       {"user", keys.user},
-                       {"fingerprint", key_fingerprint(keys.sign.public_key(),
-                                                       keys.seal.public_key())},
-                       {"sign_seed", base64(keys.sign.seed().expose())},
-                       {"seal_secret", base64(keys.seal.secret().expose())}})
+  return Json::object(
+             {{"v", 1},
+              {"user", keys.user},
+              {"fingerprint", key_fingerprint(keys.sign.public_key(), keys.seal.public_key())},
+              {"sign_seed", base64(keys.sign.seed().expose())},
+              {"seal_secret", base64(keys.seal.secret().expose())}})
              .pretty() +
          "\n";
 }

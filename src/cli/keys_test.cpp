@@ -8,7 +8,8 @@
 namespace coffer::cli {
 namespace {
 
-constexpr const char* kVkey = "coffer.example/ledger+6feae691+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+constexpr const char* kVkey =
+    "coffer.example/ledger+6feae691+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
 
 UnixTime at(const char* time) { return *parse_time(time); }
 

@@ -42,7 +42,7 @@ std::string about(const Json& entry) {
 Result<int> show_entries(Session& session, const ShowOptions& options) {
   COFFER_TRY(const std::string since, time_option("--since", options.since));
   COFFER_TRY(const std::string until, time_option("--until", options.until));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json::Array items,
              server->list("/v1/ledger/entries", query({{"dataset", options.dataset},
                                                        {"user", options.user},
@@ -71,10 +71,10 @@ struct ProveOptions {
 };
 
 Result<int> prove(Session& session, const ProveOptions& options) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const std::string text,
-             server->get_text(target({"v1", "ledger", "entries", std::to_string(options.entry),
-                                      "proof"})));
+             server->get_text(
+                 target({"v1", "ledger", "entries", std::to_string(options.entry), "proof"})));
   COFFER_TRY(const ledger::Policy policy, pinned_policy(session));
   COFFER_TRY(const auto proof, ledger::ProofFile::parse(text));
   COFFER_TRY(const auto proven, ledger::verify_proof(proof, policy));
@@ -85,14 +85,15 @@ Result<int> prove(Session& session, const ProveOptions& options) {
                                 {"size", proven.accepted.checkpoint.size},
                                 {"file", options.output}});
   session.print(document, [&] {
-    return "entry " + std::to_string(proven.index) + " (" + proven.entry.kind + ") is in the log of " +
-           render_count(proven.accepted.checkpoint.size) + " entries" + ": " + options.output + "\n";
+    return "entry " + std::to_string(proven.index) + " (" + proven.entry.kind +
+           ") is in the log of " + render_count(proven.accepted.checkpoint.size) + " entries" +
+           ": " + options.output + "\n";
   });
   return kExitDone;
 }
 
 Result<int> export_files(Session& session, const std::string& output) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const ledger::Policy policy, pinned_policy(session));
   COFFER_TRY(const std::string checkpoint, server->get_text("/ledger/checkpoint"));
   COFFER_TRY(const ledger::Accepted accepted, policy.accept(checkpoint));
@@ -106,13 +107,13 @@ Result<int> export_files(Session& session, const std::string& output) {
   }
   // Last: a directory with a checkpoint has all that the checkpoint covers.
   COFFER_CHECK(replace_file(fs::path(output) / "checkpoint", checkpoint, Access::Ordinary));
-  Json document = Json::object({{"directory", output},
-                                {"size", accepted.checkpoint.size},
-                                {"files", tiles.size() + 1}});
+  Json document = Json::object(
+      {{"directory", output}, {"size", accepted.checkpoint.size}, {"files", tiles.size() + 1}});
   COFFER_TRY(const Profile* profile, session.profile());
   session.print(document, [&] {
-    return render_count(accepted.checkpoint.size) + " entries in " + output + "\nnext: coffer ledger verify " +
-           output + " --key " + profile->keeper.ledger_vkey + "\n";
+    return render_count(accepted.checkpoint.size) + " entries in " + output +
+           "\nnext: coffer ledger verify " + output + " --key " + profile->keeper.ledger_vkey +
+           "\n";
   });
   return kExitDone;
 }
@@ -142,19 +143,17 @@ Json witnesses_json(const ledger::Accepted& accepted) { return Json{accepted.wit
 Result<int> verify_files(Session& session, const VerifyOptions& options,
                          const ledger::Policy& policy) {
   ProgressLine progress{session.terminal(), session.clock(), "verifying"};
-  COFFER_TRY(const ledger::DirectoryReport report,
-             ledger::verify_directory(options.path, policy,
-                                      [&](std::uint64_t done, std::uint64_t total) {
-                                        progress.step(render_count(done) + " of " +
-                                                      render_count(total) + " entries");
-                                      }));
+  COFFER_TRY(
+      const ledger::DirectoryReport report,
+      ledger::verify_directory(options.path, policy, [&](std::uint64_t done, std::uint64_t total) {
+        progress.step(render_count(done) + " of " + render_count(total) + " entries");
+      }));
   Json kinds = Json::object({});
   for (const auto& [kind, count] : report.kinds) kinds.set(kind.empty() ? "unknown" : kind, count);
   Json gaps = Json::array();
   for (const auto& gap : report.gaps) {
-    gaps.push(Json::object({{"first", gap.lost.first},
-                            {"last", gap.lost.last},
-                            {"recovery", gap.recovery}}));
+    gaps.push(Json::object(
+        {{"first", gap.lost.first}, {"last", gap.lost.last}, {"recovery", gap.recovery}}));
   }
   Json document = Json::object({{"origin", report.accepted.checkpoint.origin},
                                 {"size", report.entries},
@@ -224,7 +223,8 @@ void add_ledger_commands(const Menu& menu) {
   command->add_option("-o,--output", proving->output, "A file")->required();
   on(menu, command, [proving](Session& session) { return prove(session, *proving); });
   auto output = std::make_shared<std::string>();
-  command = add(group, "export", "Writes the static files of the log", "coffer ledger export -o ledger");
+  command =
+      add(group, "export", "Writes the static files of the log", "coffer ledger export -o ledger");
   command->add_option("-o,--output", *output, "A directory")->required();
   on(menu, command, [output](Session& session) { return export_files(session, *output); });
   auto verifying = std::make_shared<VerifyOptions>();

@@ -18,8 +18,8 @@ class RemoteChunks final : public vault::ChunkSource {
   RemoteChunks(Server& server, std::string dataset_id)
       : server_(server), dataset_id_(std::move(dataset_id)) {}
   Result<ByteVector> chunk(const Digest& name) override {
-    COFFER_TRY(const std::string bytes, server_.get_text(target({"v1", "vault", dataset_id_,
-                                                                 "chunks", hex(name.bytes)})));
+    COFFER_TRY(const std::string bytes,
+               server_.get_text(target({"v1", "vault", dataset_id_, "chunks", hex(name.bytes)})));
     const auto view = bytes_of(bytes);
     return ByteVector(view.begin(), view.end());
   }
@@ -47,15 +47,14 @@ fs::path environment_directory(const Places& places, const Digest& digest) {
 }
 
 Result<> download_archive(Session& session, const std::string& name, const fs::path& file) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   UniqueFd fd{::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
   if (!fd) return Error{Code::Unavailable, "cannot write " + file.string()};
   COFFER_TRY(const std::uint64_t first, size_of(fd.get()));
   if (::lseek(fd.get(), 0, SEEK_END) < 0) return Error{Code::Unavailable, "cannot seek"};
   ProgressLine progress{session.terminal(), session.clock(), "fetching " + name};
   auto done = server->download(target({"v1", "environments", name, "archive"}), fd.get(),
-                               shown_on(progress),
-                               first);
+                               shown_on(progress), first);
   // Nothing beyond what is here: whole already, and unpacking verifies it.
   if (!done && first > 0 && problem_of(done.error()).code == "http_416") return {};
   return done;
@@ -85,11 +84,10 @@ Result<LocalEnvironment> install(const fs::path& directory, const fs::path& arch
 
 }  // namespace
 
-Result<LocalEnvironment> fetch_environment(Session& session,
-                                           const program::EnvironmentName& name) {
+Result<LocalEnvironment> fetch_environment(Session& session, const program::EnvironmentName& name) {
   COFFER_TRY(const Places places, session.places());
   COFFER_TRY(const fs::path names, names_directory(session));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json document, server->get(target({"v1", "environments", name.text()})));
   const std::string state = document.text_or("state", "");
   if (!document["digest"].is_string()) {
@@ -112,8 +110,7 @@ Result<LocalEnvironment> fetch_environment(Session& session,
   return open_environment(directory, digest);
 }
 
-Result<LocalEnvironment> local_environment(Session& session,
-                                           const program::EnvironmentName& name) {
+Result<LocalEnvironment> local_environment(Session& session, const program::EnvironmentName& name) {
   COFFER_TRY(const Places places, session.places());
   std::optional<Digest> digest = name.digest;
   if (!digest) {
@@ -154,7 +151,7 @@ Result<fs::path> local_public(Session& session, const Version& version) {
   if (fs::exists(directory, error)) return directory;
   COFFER_TRY(const auto key_bytes, parse_key32(version.document.text_or("public_key", "")));
   COFFER_TRY(const Key key, key_from(key_bytes));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(UniqueFd list, scratch_file(places.data / "public"));
   COFFER_CHECK(server->download(version_target(version.name) + "/chunk-list", list.get()));
   if (::lseek(list.get(), 0, SEEK_SET) < 0) return Error{Code::Unavailable, "cannot seek"};

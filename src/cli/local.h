@@ -2,7 +2,8 @@
 //
 //   ~/.local/share/cofferdam/env/<64 hex>/{root/,env.json}
 //   ~/.local/share/cofferdam/names/<keeper>/env/<name>            digest
-//   ~/.local/share/cofferdam/names/<keeper>/data/<org>/<name>[@vN]  the version, as the server sent it
+//   ~/.local/share/cofferdam/names/<keeper>/data/<org>/<name>[@vN]  the version, as the server sent
+//   it
 //   ~/.local/share/cofferdam/public/<64 hex of the manifest>/     the files of a public version
 // Invariants: an environment or public version is there whole and verified by its digest, or not
 // at all: it appears by one rename.
@@ -28,11 +29,9 @@ struct LocalEnvironment {
 };
 
 // From the disk, else from the server.
-Result<LocalEnvironment> local_environment(Session& session,
-                                           const program::EnvironmentName& name);
+Result<LocalEnvironment> local_environment(Session& session, const program::EnvironmentName& name);
 // From the server, whether or not the name is known here.
-Result<LocalEnvironment> fetch_environment(Session& session,
-                                           const program::EnvironmentName& name);
+Result<LocalEnvironment> fetch_environment(Session& session, const program::EnvironmentName& name);
 // A version with its card, from the disk, else from the server.
 Result<Version> local_version(Session& session, const program::DatasetName& name);
 // The directory with the files of a public version, from the disk, else from the server.

@@ -57,7 +57,8 @@ Result<int> version(Session& session) {
 
 void describe(const CLI::App* app, const std::string& path, std::vector<CommandWords>& all) {
   CommandWords words{.path = path, .commands = {}, .options = {}};
-  for (const auto* command : app->get_subcommands({})) words.commands.push_back(command->get_name());
+  for (const auto* command : app->get_subcommands({}))
+    words.commands.push_back(command->get_name());
   for (const auto* option : app->get_options()) {
     for (const auto& name : option->get_lnames()) words.options.push_back("--" + name);
     for (const auto& name : option->get_snames()) words.options.push_back("-" + name);
@@ -72,8 +73,9 @@ void describe(const CLI::App* app, const std::string& path, std::vector<CommandW
 }  // namespace
 
 void add_other_commands(const Menu& menu) {
-  on(menu, add(menu.root, "doctor", "What this machine can enforce, and what mends the rest",
-               "coffer doctor"),
+  on(menu,
+     add(menu.root, "doctor", "What this machine can enforce, and what mends the rest",
+         "coffer doctor"),
      [](Session& session) { return doctor(session); });
   auto* host = add_group(menu.root, "host", "This machine (as root)");
   auto user = std::make_shared<std::string>();

@@ -12,12 +12,24 @@ constexpr std::size_t kLineMax = 600;
 
 Code code_of_status(int status) {
   switch (status) {
-    case 400: case 405: case 413: case 415: return Code::InvalidArgument;
-    case 401: case 403: return Code::Denied;
-    case 404: return Code::NotFound;
-    case 409: case 412: return Code::FailedPrecondition;
-    case 429: case 503: return Code::Unavailable;
-    default: return Code::Internal;
+    case 400:
+    case 405:
+    case 413:
+    case 415:
+      return Code::InvalidArgument;
+    case 401:
+    case 403:
+      return Code::Denied;
+    case 404:
+      return Code::NotFound;
+    case 409:
+    case 412:
+      return Code::FailedPrecondition;
+    case 429:
+    case 503:
+      return Code::Unavailable;
+    default:
+      return Code::Internal;
   }
 }
 
@@ -35,23 +47,36 @@ Error with_code(Code code, const Problem& problem) {
 
 std::string_view code_text(Code code) {
   switch (code) {
-    case Code::InvalidArgument: return "invalid_argument";
-    case Code::NotFound: return "not_found";
-    case Code::AlreadyExists: return "already_exists";
-    case Code::Denied: return "denied";
-    case Code::BudgetExhausted: return "budget_exhausted";
-    case Code::FailedPrecondition: return "failed_precondition";
-    case Code::Corrupt: return "corrupt";
-    case Code::Unavailable: return "unavailable";
-    case Code::Cancelled: return "cancelled";
-    case Code::Internal: return "internal";
+    case Code::InvalidArgument:
+      return "invalid_argument";
+    case Code::NotFound:
+      return "not_found";
+    case Code::AlreadyExists:
+      return "already_exists";
+    case Code::Denied:
+      return "denied";
+    case Code::BudgetExhausted:
+      return "budget_exhausted";
+    case Code::FailedPrecondition:
+      return "failed_precondition";
+    case Code::Corrupt:
+      return "corrupt";
+    case Code::Unavailable:
+      return "unavailable";
+    case Code::Cancelled:
+      return "cancelled";
+    case Code::Internal:
+      return "internal";
   }
   std::abort();
 }
 
 Error error_of(const Problem& problem) {
-  const Json rest = Json::object({{"cli", 1}, {"code", problem.code}, {"field", problem.field},
-                                  {"limit", problem.limit}, {"next", problem.next},
+  const Json rest = Json::object({{"cli", 1},
+                                  {"code", problem.code},
+                                  {"field", problem.field},
+                                  {"limit", problem.limit},
+                                  {"next", problem.next},
                                   {"exit", problem.exit}});
   return {Code::FailedPrecondition, problem.text, rest.canonical()};
 }
@@ -69,8 +94,9 @@ Problem problem_of(const Error& error) {
 }
 
 Error usage_error(std::string text, std::string next) {
-  return with_code(Code::InvalidArgument, {.code = "usage", .text = std::move(text),
-                                           .next = std::move(next), .exit = kExitUsage});
+  return with_code(
+      Code::InvalidArgument,
+      {.code = "usage", .text = std::move(text), .next = std::move(next), .exit = kExitUsage});
 }
 
 Error refused(std::string code, std::string text, std::string next) {

@@ -25,7 +25,7 @@ struct Problem {
   std::string text{};   // one line: what, which object
   std::string field{};  // "" where none
   std::string limit{};
-  std::string next{};   // the command to try
+  std::string next{};  // the command to try
   int exit{kExitRefused};
   friend bool operator==(const Problem&, const Problem&) = default;
 };

@@ -6,15 +6,21 @@ namespace coffer::cli {
 namespace {
 
 TEST(Problem, SurvivesTheWayThroughAnError) {
-  const Problem problem{.code = "limit_exceeded", .text = "grants would sum above the limit",
-                        .field = "bits", .limit = "64000", .next = "coffer data limit a/b --bits N",
+  const Problem problem{.code = "limit_exceeded",
+                        .text = "grants would sum above the limit",
+                        .field = "bits",
+                        .limit = "64000",
+                        .next = "coffer data limit a/b --bits N",
                         .exit = kExitRefused};
   EXPECT_EQ(problem_of(error_of(problem)), problem);
 }
 
 TEST(Problem, IsOneLineWithFieldLimitCodeAndNextCommand) {
-  EXPECT_EQ(render_problem({.code = "limit_exceeded", .text = "grants would sum above the limit",
-                            .field = "bits", .limit = "64000", .next = "coffer data show a/b"}),
+  EXPECT_EQ(render_problem({.code = "limit_exceeded",
+                            .text = "grants would sum above the limit",
+                            .field = "bits",
+                            .limit = "64000",
+                            .next = "coffer data show a/b"}),
             "field 'bits': grants would sum above the limit (limit 64000) [limit_exceeded]; try: "
             "coffer data show a/b");
   EXPECT_EQ(render_problem({.code = "not_found", .text = "no such run"}),
@@ -22,8 +28,8 @@ TEST(Problem, IsOneLineWithFieldLimitCodeAndNextCommand) {
 }
 
 TEST(Problem, DoesNotSayTwiceWhatTheTextNames) {
-  EXPECT_EQ(render_problem({.code = "c", .text = "field 'bits' is above 10", .field = "bits",
-                            .limit = "10"}),
+  EXPECT_EQ(render_problem(
+                {.code = "c", .text = "field 'bits' is above 10", .field = "bits", .limit = "10"}),
             "field 'bits' is above 10 [c]");
 }
 

@@ -1,6 +1,5 @@
 #include "cli/profile.h"
 
-
 #include <sstream>
 
 #include "base/toml.h"
@@ -23,13 +22,14 @@ Result<std::string> text_at(const toml::table& table, std::string_view context,
   const auto* node = table.get(key);
   if (node == nullptr) return std::string{};
   const auto* text = node->as_string();
-  if (text == nullptr) return bad(std::string(context) + "." + std::string(key), "must be a string");
+  if (text == nullptr)
+    return bad(std::string(context) + "." + std::string(key), "must be a string");
   return text->get();
 }
 
 Result<Profile> read_profile(const std::string& name, const toml::table& table) {
-  static constexpr std::string_view kKeys[] = {"url",        "user",    "token", "ledger_vkey",
-                                               "keeper_key", "ca_file"};
+  static constexpr std::string_view kKeys[] = {"url",         "user",       "token",
+                                               "ledger_vkey", "keeper_key", "ca_file"};
   for (const auto& [key, value] : table) {
     if (std::find(std::begin(kKeys), std::end(kKeys), key.str()) == std::end(kKeys)) {
       return bad("profiles." + name + "." + std::string(key.str()), "is not known");
@@ -52,9 +52,7 @@ std::string toml_text(std::string_view text) { return Json(text).canonical(); }
 
 }  // namespace
 
-std::string Keeper::fingerprint() const {
-  return grant::keeper_fingerprint(ledger_vkey, seal_key);
-}
+std::string Keeper::fingerprint() const { return grant::keeper_fingerprint(ledger_vkey, seal_key); }
 
 fs::path Places::keys_file(const Profile& profile) const {
   return config / "keys" / (profile.keeper.fingerprint() + "-" + profile.user + ".json");
@@ -66,8 +64,8 @@ fs::path Places::last_file(const Profile& profile) const {
   return data / "last" / (profile.keeper.fingerprint() + "-" + profile.user + ".json");
 }
 fs::path Places::journal_file(const Profile& profile, std::string_view dataset) const {
-  const Digest name = sha256(profile.keeper.fingerprint() + "\n" + profile.user + "\n" +
-                             std::string(dataset));
+  const Digest name =
+      sha256(profile.keeper.fingerprint() + "\n" + profile.user + "\n" + std::string(dataset));
   return data / "journals" / hex(name.bytes);
 }
 
@@ -154,8 +152,8 @@ Result<Profile> choose_profile(const Config& config, std::string_view name,
   }
   // An address of another server has nothing to do with the pins of this profile.
   if (!server.empty() && server != profile.url) {
-    profile = Profile{.name = profile.name, .url = server, .token = profile.token,
-                      .ca_file = profile.ca_file};
+    profile = Profile{
+        .name = profile.name, .url = server, .token = profile.token, .ca_file = profile.ca_file};
   }
   if (!token.empty() && token != profile.token) {
     profile.token = token;

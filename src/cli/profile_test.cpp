@@ -9,11 +9,16 @@
 namespace coffer::cli {
 namespace {
 
-constexpr const char* kVkey = "coffer.example/ledger+6feae691+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+constexpr const char* kVkey =
+    "coffer.example/ledger+6feae691+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
 
 Profile sample(const std::string& name) {
-  Profile profile{.name = name, .url = "https://coffer.example", .user = "ada",
-                  .token = "cft_aaaa", .keeper = {kVkey, {}}, .ca_file = "/etc/ca \"x\".pem"};
+  Profile profile{.name = name,
+                  .url = "https://coffer.example",
+                  .user = "ada",
+                  .token = "cft_aaaa",
+                  .keeper = {kVkey, {}},
+                  .ca_file = "/etc/ca \"x\".pem"};
   profile.keeper.seal_key[0] = std::byte{7};
   return profile;
 }

@@ -55,11 +55,11 @@ std::string ask_hint(const Program& program, const program::Quote& quote) {
 }
 
 // With grants the server says what it would answer; nothing is reserved.
-Result<Json> ask_server(Session& session, const Program& program,
-                        const program::Manifest& manifest, const QuoteOptions& options) {
+Result<Json> ask_server(Session& session, const Program& program, const program::Manifest& manifest,
+                        const QuoteOptions& options) {
   COFFER_TRY(const Resolved resolved, resolve(session, manifest, split_list(options.grants)));
   const grant::Run run = run_object(program, manifest, resolved, fresh_nonce());
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   return server->post("/v1/quotes", Json::object({{"run", grant::to_json(run)}}));
 }
 
@@ -72,7 +72,10 @@ Result<std::vector<std::string>> split_command(std::string_view text) {
   char quote = 0;
   for (const char c : text) {
     if (quote != 0) {
-      if (c == quote) quote = 0; else word += c;
+      if (c == quote)
+        quote = 0;
+      else
+        word += c;
     } else if (c == '"' || c == '\'') {
       quote = c;
       started = true;
@@ -115,7 +118,9 @@ std::string first_manifest(const InitOptions& options, const std::vector<std::st
 std::string first_program(const std::string& alias) {
   return "\"\"\"Counts lines of the input: replace this with your own.\"\"\"\n"
          "import json\nimport os\nimport pathlib\n\n"
-         "data = pathlib.Path(os.environ[\"COFFER_DATA\"]) / \"" + alias + "\"\n"
+         "data = pathlib.Path(os.environ[\"COFFER_DATA\"]) / \"" +
+         alias +
+         "\"\n"
          "out = pathlib.Path(os.environ[\"COFFER_OUT\"])\n\n"
          "rows = 0\n"
          "for path in sorted(data.rglob(\"*\")):\n"
@@ -153,8 +158,7 @@ Result<int> init_program(Session& session, const InitOptions& options) {
 
 Result<int> quote_program(Session& session, const QuoteOptions& options) {
   COFFER_TRY(const Program program, read_program(options.directory));
-  COFFER_TRY(const program::Manifest manifest,
-             apply_settings(program.manifest, options.settings));
+  COFFER_TRY(const program::Manifest manifest, apply_settings(program.manifest, options.settings));
   const program::Quote quote = program::quote_of(manifest.resources, manifest.outputs);
   Json document = Json::object({{"program", program.tree.digest.text()},
                                 {"name", manifest.name},
@@ -169,15 +173,15 @@ Result<int> quote_program(Session& session, const QuoteOptions& options) {
     document.set("server", answer);
   }
   session.print(document, [&] {
-    std::string text =
-        render_fields({{"program", manifest.name + "  " + program.tree.digest.text()},
-                       {"a run costs", quote_sentence(quote)},
-                       {"processor", render_duration(std::chrono::seconds{
-                                         static_cast<std::int64_t>(quote.cost.cpu_ms / 1000)}) +
-                                         " at most, 1 run"},
-                       {"seen at", std::to_string(quote.slot_count) + " instants, judging takes up to " +
-                                       render_duration(std::chrono::seconds{
-                                           static_cast<std::int64_t>(quote.allowance_s)})}});
+    std::string text = render_fields(
+        {{"program", manifest.name + "  " + program.tree.digest.text()},
+         {"a run costs", quote_sentence(quote)},
+         {"processor", render_duration(std::chrono::seconds{
+                           static_cast<std::int64_t>(quote.cost.cpu_ms / 1000)}) +
+                           " at most, 1 run"},
+         {"seen at", std::to_string(quote.slot_count) + " instants, judging takes up to " +
+                         render_duration(
+                             std::chrono::seconds{static_cast<std::int64_t>(quote.allowance_s)})}});
     if (answer.is_null()) return text + ask_hint(program, quote);
     text += "\n" + render_decisions(answer);
     if (answer["problem"].is_object()) {

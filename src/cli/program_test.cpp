@@ -22,18 +22,20 @@ TEST(Init, MakesAProgramThatParses) {
   EXPECT_EQ(program->manifest.entry, (std::vector<std::string>{"python3", "main.py"}));
   EXPECT_EQ(program->manifest.inputs[0].alias, "tumours");
   EXPECT_EQ(program->tree.files.size(), 2U);
-  EXPECT_EQ(run_line(home, {"init", directory, "--input", "a/b", "--env", "e", "--entry", "x"}).status,
-            1)
+  EXPECT_EQ(
+      run_line(home, {"init", directory, "--input", "a/b", "--env", "e", "--entry", "x"}).status, 1)
       << "what is there stays";
 }
 
 TEST(Init, RefusesNamesThatAreNone) {
   const Home home;
   const std::string directory = (home.path() / "p").string();
-  EXPECT_EQ(run_line(home, {"init", directory, "--input", "NoName", "--env", "e", "--entry", "x"}).status,
-            2);
-  EXPECT_EQ(run_line(home, {"init", directory, "--input", "a/b", "--env", "e", "--entry", "'x"}).status,
-            2);
+  EXPECT_EQ(
+      run_line(home, {"init", directory, "--input", "NoName", "--env", "e", "--entry", "x"}).status,
+      2);
+  EXPECT_EQ(
+      run_line(home, {"init", directory, "--input", "a/b", "--env", "e", "--entry", "'x"}).status,
+      2);
 }
 
 TEST(Quote, SaysTheMostARunCanCostWithoutAServer) {
@@ -82,9 +84,19 @@ TEST(Commands, AreSplitAsAShellWould) {
 }
 
 Trial trial_of(const char* cause, std::optional<program::Refusal> refusal) {
-  Trial trial{.work = *TemporaryDirectory::make(), .left = {}, .canonical = {}, .cause = cause,
-              .exit_code = 0, .failure = {}, .said = "hello\x1b[31m\n", .complained = {},
-              .wall = 3200ms, .proof = {}, .entries = {}, .outputs = {}, .notes = {}};
+  Trial trial{.work = *TemporaryDirectory::make(),
+              .left = {},
+              .canonical = {},
+              .cause = cause,
+              .exit_code = 0,
+              .failure = {},
+              .said = "hello\x1b[31m\n",
+              .complained = {},
+              .wall = 3200ms,
+              .proof = {},
+              .entries = {},
+              .outputs = {},
+              .notes = {}};
   program::Output output;
   output.name = "metrics";
   trial.outputs.push_back({output, refusal, 31, {}});

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 Result<ByteVector> download_sealed(Session& session, const std::string& path,
                                    const std::string& title) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Places places, session.places());
   COFFER_TRY(const UniqueFd fd, scratch_file(places.data / "scratch"));
   ProgressLine progress{session.terminal(), session.clock(), "fetching " + title};
@@ -46,15 +46,14 @@ Result<int> fetch(Session& session, const Options& options) {
 }
 
 Result<int> list_releases(Session& session) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json::Array items, server->list("/v1/releases"));
   session.print(Json::object({{"items", items}}), [&] {
     std::vector<Cells> rows;
     for (const auto& item : items) {
-      rows.push_back({item.text_or("id", ""), item.text_or("run", ""),
-                      printable(item.text_or("file", "")),
-                      render_count(item["bits"].as_uint().value_or(0)),
-                      item.text_or("released", "")});
+      rows.push_back(
+          {item.text_or("id", ""), item.text_or("run", ""), printable(item.text_or("file", "")),
+           render_count(item["bits"].as_uint().value_or(0)), item.text_or("released", "")});
     }
     return render_table({"RELEASE", "RUN", "FILE", ">BITS", "RELEASED"}, rows);
   });
@@ -63,21 +62,21 @@ Result<int> list_releases(Session& session) {
 
 Result<Json> release_of(Session& session, const std::string& text) {
   COFFER_TRY(const std::string id, session.resolve(kReleaseNoun, text));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   return server->get(target({"v1", "releases", id}));
 }
 
 Result<int> show_release(Session& session, const std::string& text) {
   COFFER_TRY(const Json release, release_of(session, text));
   session.print(release, [&] {
-    return render_fields({{"release", release.text_or("id", "")},
-                          {"of", release.text_or("run", "") + "/" +
-                                     printable(release.text_or("output", ""))},
-                          {"file", printable(release.text_or("file", ""))},
-                          {"digest", release.text_or("digest", "")},
-                          {"bits", render_count(release["bits"].as_uint().value_or(0))},
-                          {"released", release.text_or("released", "")},
-                          {"ledger entry", std::to_string(release["entry"].int_or("index", -1))}});
+    return render_fields(
+        {{"release", release.text_or("id", "")},
+         {"of", release.text_or("run", "") + "/" + printable(release.text_or("output", ""))},
+         {"file", printable(release.text_or("file", ""))},
+         {"digest", release.text_or("digest", "")},
+         {"bits", render_count(release["bits"].as_uint().value_or(0))},
+         {"released", release.text_or("released", "")},
+         {"ledger entry", std::to_string(release["entry"].int_or("index", -1))}});
   });
   return kExitDone;
 }
@@ -97,7 +96,7 @@ Result<int> fetch_release(Session& session, const Options& options) {
 
 Result<FetchedRelease> fetch_output(Session& session, const RunOutputName& name,
                                     const std::string& directory) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Profile* profile, session.profile());
   COFFER_TRY(const Json answer,
              server->get(target({"v1", "runs", name.run, "outputs", name.output, "release"})));
@@ -109,10 +108,10 @@ Result<FetchedRelease> fetch_output(Session& session, const RunOutputName& name,
              check_release(answer["release"], run, profile->keeper.ledger_vkey));
   COFFER_TRY(const ByteVector key_bytes, session.open_box(answer["key"]));
   COFFER_TRY(const Key key, key_from(key_bytes));
-  COFFER_TRY(const ByteVector sealed,
-             download_sealed(session,
-                             target({"v1", "runs", name.run, "outputs", name.output, "sealed"}),
-                             name.run + "/" + name.output));
+  COFFER_TRY(
+      const ByteVector sealed,
+      download_sealed(session, target({"v1", "runs", name.run, "outputs", name.output, "sealed"}),
+                      name.run + "/" + name.output));
   COFFER_TRY(const OpenedFile file, open_sealed(key, sealed, run, name.output));
   if (file.digest != facts.content || facts.output != name.output) {
     return refused("corrupt", "what was sealed is not what the ledger says was released");
@@ -126,7 +125,7 @@ Result<FetchedRelease> fetch_output(Session& session, const RunOutputName& name,
 
 Result<std::vector<FetchedRelease>> fetch_run(Session& session, const std::string& id,
                                               const std::string& directory) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json run, server->get(target({"v1", "runs", id})));
   std::vector<FetchedRelease> fetched;
   if (const auto* outputs = run["outputs"].as_array()) {
@@ -148,8 +147,8 @@ Result<std::vector<FetchedRelease>> fetch_run(Session& session, const std::strin
 Json fetched_json(const std::vector<FetchedRelease>& fetched) {
   Json items = Json::array();
   for (const auto& one : fetched) {
-    items.push(Json::object(
-        {{"output", one.output}, {"directory", one.directory}, {"file", one.file}}));
+    items.push(
+        Json::object({{"output", one.output}, {"directory", one.directory}, {"file", one.file}}));
   }
   return items;
 }

@@ -30,7 +30,7 @@ std::string text_list(const Json& array) {
 
 // The held outputs of a run, or the one named; all of them when `run` is empty.
 Result<Json::Array> reviews_of(Session& session, const RunOutputName& name) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json::Array all, server->list("/v1/reviews"));
   if (name.run.empty()) return all;
   std::vector<std::string> runs;
@@ -50,9 +50,9 @@ Result<Json::Array> reviews_of(Session& session, const RunOutputName& name) {
     if (same && item.text_or("run", "") == run) found.push_back(item);
   }
   if (found.empty()) {
-    return refused("not_held", "nothing of " + name.run +
-                                   (name.output.empty() ? "" : "/" + name.output) +
-                                   " waits for you",
+    return refused("not_held",
+                   "nothing of " + name.run + (name.output.empty() ? "" : "/" + name.output) +
+                       " waits for you",
                    "coffer review ls");
   }
   return found;
@@ -82,7 +82,7 @@ struct Shown {
 
 Result<OpenedFile> fetch_opened(Session& session, const Json& answer, std::string_view key_name,
                                 std::string_view path_name) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Places places, session.places());
   COFFER_TRY(const ByteVector key_bytes, session.open_box(answer[key_name]));
   COFFER_TRY(const Key key, key_from(key_bytes));
@@ -98,7 +98,7 @@ Result<OpenedFile> fetch_opened(Session& session, const Json& answer, std::strin
 }
 
 Result<Shown> open_review(Session& session, const Json& review) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   const std::string run = review.text_or("run", "");
   const std::string output = review.text_or("output", "");
   COFFER_TRY(Json answer, server->get(target({"v1", "runs", run, "outputs", output, "evidence"})));
@@ -160,8 +160,8 @@ std::string render_evidence(const Json& evidence) {
     for (const auto& [name, value] : *members) {
       std::string label = name;
       std::replace(label.begin(), label.end(), '_', ' ');
-      fields.emplace_back("  " + label, printable(value.is_string() ? *value.as_string()
-                                                                    : value.canonical()));
+      fields.emplace_back("  " + label,
+                          printable(value.is_string() ? *value.as_string() : value.canonical()));
     }
   }
   return render_fields(fields);
@@ -169,20 +169,21 @@ std::string render_evidence(const Json& evidence) {
 
 std::string render_shown(const Shown& shown) {
   const Json& review = shown.answer["review"];
-  const std::string name = review.text_or("run", "") + "/" + printable(review.text_or("output", ""));
-  return render_fields({{"output", name + "  (" + review.text_or("kind", "") + ")"},
-                        {"program", printable(review["program"].text_or("name", "")) + "  " +
-                                        review["program"].text_or("digest", "")},
-                        {"by", printable(review.text_or("user", ""))},
-                        {"purpose", text_list(review["purposes"])},
-                        {"deadline", review.text_or("deadline", "") + ", then withheld"},
-                        {"approvals", std::to_string(number(review, "approvals_needed")) +
-                                          " needed"}}) +
+  const std::string name =
+      review.text_or("run", "") + "/" + printable(review.text_or("output", ""));
+  return render_fields(
+             {{"output", name + "  (" + review.text_or("kind", "") + ")"},
+              {"program", printable(review["program"].text_or("name", "")) + "  " +
+                              review["program"].text_or("digest", "")},
+              {"by", printable(review.text_or("user", ""))},
+              {"purpose", text_list(review["purposes"])},
+              {"deadline", review.text_or("deadline", "") + ", then withheld"},
+              {"approvals", std::to_string(number(review, "approvals_needed")) + " needed"}}) +
          "\n" + render_capacity(shown) + "\nevidence\n" +
          render_evidence(shown.evidence["evidence"]) + "\ncontent, " +
          render_size(shown.output.content.size()) + ", commitment fits\n" +
-         render_content(review, shown.output.content) + "\nnext: coffer review approve|refuse|return " +
-         name + " --reason CODE\n";
+         render_content(review, shown.output.content) +
+         "\nnext: coffer review approve|refuse|return " + name + " --reason CODE\n";
 }
 
 Json shown_json(const Shown& shown) {
@@ -228,25 +229,27 @@ struct DecideOptions {
   std::string reason;
 };
 
-Result<int> decide(Session& session, const DecideOptions& options,
-                   grant::ApprovalVerdict verdict) {
+Result<int> decide(Session& session, const DecideOptions& options, grant::ApprovalVerdict verdict) {
   const RunOutputName name = split_run_output(options.name);
   if (name.output.empty()) return usage_error("which output? RUN/OUTPUT", "coffer review ls");
   COFFER_TRY(const Json::Array reviews, reviews_of(session, name));
   const Json& review = reviews.front();
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const KeyPair* keys, session.keys());
-  grant::Approval approval{.run = {}, .output = name.output, .commitment = {}, .verdict = verdict,
+  grant::Approval approval{.run = {},
+                           .output = name.output,
+                           .commitment = {},
+                           .verdict = verdict,
                            .reason = options.reason};
   COFFER_TRY(approval.run, Digest::parse(review.text_or("run_digest", "")));
   COFFER_TRY(approval.commitment, Digest::parse(review.text_or("commitment", "")));
   if (grant::run_id(approval.run) != review.text_or("run", "")) {
     return refused("corrupt", "the server's review is of another run");
   }
-  COFFER_TRY(const Json answer,
-             server->post("/v1/approvals",
-                          Json::object({{"envelope",
-                                         envelope_json(grant::sign(approval, keys->sign))}})));
+  COFFER_TRY(
+      const Json answer,
+      server->post("/v1/approvals",
+                   Json::object({{"envelope", envelope_json(grant::sign(approval, keys->sign))}})));
   session.print(answer, [&] {
     std::string text = review.text_or("run", "") + "/" + name.output + " is " +
                        session.terminal().state(answer.text_or("state", "")) + "\n";
@@ -273,8 +276,8 @@ void add_review_commands(const Menu& menu) {
   on(menu, command, [options](Session& session) { return show_review(session, options->name); });
   const auto add_decision = [&](const std::string& word, const std::string& help,
                                 const std::string& reason, grant::ApprovalVerdict verdict) {
-    auto* decision = add(group, word, help,
-                         "coffer review " + word + " run_abc/weights --reason " + reason);
+    auto* decision =
+        add(group, word, help, "coffer review " + word + " run_abc/weights --reason " + reason);
     decision->add_option("OUTPUT", options->name, "RUN/OUTPUT")->required();
     decision->add_option("--reason", options->reason, "Why, for all to see")
         ->required()

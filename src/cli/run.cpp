@@ -106,7 +106,7 @@ std::string render_run(const Terminal& terminal, const Json& run) {
 }
 
 Result<Json> wait_for_run(Session& session, const std::string& id) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   ProgressLine progress{session.terminal(), session.clock(), id};
   for (;;) {
     COFFER_TRY(Json run, server->get(target({"v1", "runs", id})));
@@ -120,8 +120,7 @@ Result<Json> wait_for_run(Session& session, const std::string& id) {
 
 Result<int> submit_run(Session& session, const RunOptions& options) {
   COFFER_TRY(const Program program, read_program(options.directory));
-  COFFER_TRY(const program::Manifest manifest,
-             apply_settings(program.manifest, options.settings));
+  COFFER_TRY(const program::Manifest manifest, apply_settings(program.manifest, options.settings));
   COFFER_TRY(const KeyPair* keys, session.keys());
   COFFER_TRY(const Resolved resolved, resolve(session, manifest, split_list(options.grants)));
   for (const auto& input : resolved.inputs) {
@@ -132,13 +131,12 @@ Result<int> submit_run(Session& session, const RunOptions& options) {
   const grant::Run run =
       run_object(program, manifest, resolved, nonce_of(*keys, options.idempotency_key));
   COFFER_CHECK(send_program(session, program));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   const grant::Envelope envelope = grant::sign(run, keys->sign);
-  COFFER_TRY(Json document,
-             server->post("/v1/runs",
-                          Json::object({{"envelope", envelope_json(envelope)},
-                                        {"program_name", manifest.name}}),
-                          options.idempotency_key));
+  COFFER_TRY(Json document, server->post("/v1/runs",
+                                         Json::object({{"envelope", envelope_json(envelope)},
+                                                       {"program_name", manifest.name}}),
+                                         options.idempotency_key));
   const std::string id = grant::run_id(envelope.digest());
   if (document.text_or("id", "") != id) return refused("corrupt", "the server took another run");
   session.remember("run", id);

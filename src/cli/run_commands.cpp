@@ -6,7 +6,7 @@ namespace coffer::cli {
 namespace {
 
 Result<int> list_runs(Session& session) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json::Array items, server->list("/v1/runs"));
   session.print(Json::object({{"items", items}}), [&] {
     std::vector<Cells> rows;
@@ -27,7 +27,7 @@ Result<int> list_runs(Session& session) {
 
 Result<int> show_run(Session& session, const std::string& text) {
   COFFER_TRY(const std::string id, session.resolve(kRunNoun, split_run_output(text).run));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json run, server->get(target({"v1", "runs", id})));
   session.remember("run", id);
   session.print(run, [&] { return render_run(session.terminal(), run); });
@@ -44,7 +44,7 @@ Result<int> wait_run(Session& session, const std::string& text) {
 
 Result<int> cancel_run(Session& session, const std::string& text) {
   COFFER_TRY(const std::string id, session.resolve(kRunNoun, text));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json run, server->post(target({"v1", "runs", id, "cancel"}), Json::object({})));
   session.print(run, [&] {
     const std::string news = next_news(run);
@@ -76,7 +76,7 @@ std::string render_log(const Json& log) {
 
 Result<int> log_run(Session& session, const std::string& text) {
   COFFER_TRY(const std::string id, session.resolve(kRunNoun, text));
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json log, server->get(target({"v1", "runs", id, "log"})));
   session.print(log, [&] { return render_log(log); });
   return kExitDone;

@@ -20,7 +20,7 @@ struct GrantFacts {
 };
 
 Result<GrantFacts> grant_facts(Session& session, const std::string& id) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json document, server->get(target({"v1", "grants", id})));
   COFFER_TRY(const grant::Envelope envelope, envelope_of(document["envelope"]));
   COFFER_TRY(const grant::Grant signed_grant, grant::open<grant::Grant>(envelope));
@@ -58,9 +58,9 @@ Result<Resolved::Input> resolve_input(Session& session, const program::Input& in
   }
   if (chosen->dataset_id != resolved.version.manifest.dataset_id ||
       (chosen->manifest && *chosen->manifest != resolved.version.digest)) {
-    return refused("grant_dataset",
-                   chosen->id + " is for " + chosen->dataset.text() + ", the input '" +
-                       input.alias + "' is " + resolved.version.name.text());
+    return refused("grant_dataset", chosen->id + " is for " + chosen->dataset.text() +
+                                        ", the input '" + input.alias + "' is " +
+                                        resolved.version.name.text());
   }
   ++chosen->used;
   resolved.grant = chosen->id;
@@ -100,7 +100,7 @@ Result<program::Manifest> apply_settings(program::Manifest manifest, const RunSe
 
 Result<Resolved> resolve(Session& session, const program::Manifest& manifest,
                          const std::vector<std::string>& grants) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   std::vector<GrantFacts> facts;
   for (const auto& text : grants) {
     COFFER_TRY(const std::string id, session.resolve(kGrantNoun, text));
@@ -145,7 +145,8 @@ grant::Run run_object(const Program& program, const program::Manifest& manifest,
   grant::Run run;
   run.program = program.tree.digest;
   run.environment = resolved.environment;
-  for (const auto& input : resolved.inputs) run.inputs.push_back({input.alias, input.version.digest});
+  for (const auto& input : resolved.inputs)
+    run.inputs.push_back({input.alias, input.version.digest});
   const Json parameters = program::signed_params(manifest.params);
   if (const auto* members = parameters.as_object()) {
     for (const auto& [name, value] : *members) run.parameters.emplace(name, value);
@@ -160,13 +161,12 @@ grant::Run run_object(const Program& program, const program::Manifest& manifest,
 
 Result<> append_program_tar(const Program& program, const std::string& prefix, int fd) {
   TarWriter tar{fd};
-  COFFER_TRY(const program::Tree again,
-             program::read_tree(program.directory,
-                                [&](const program::TreeFile& file, ByteView content) {
-                                  return tar.add(prefix + file.path, text_of(content),
-                                                 file.executable ? FileMode::Executable
-                                                                 : FileMode::Plain);
-                                }));
+  COFFER_TRY(
+      const program::Tree again,
+      program::read_tree(program.directory, [&](const program::TreeFile& file, ByteView content) {
+        return tar.add(prefix + file.path, text_of(content),
+                       file.executable ? FileMode::Executable : FileMode::Plain);
+      }));
   if (again.digest != program.tree.digest) {
     return refused("program_tree", program.directory.string() + " changed while it was read",
                    "the same command again");
@@ -175,7 +175,7 @@ Result<> append_program_tar(const Program& program, const std::string& prefix, i
 }
 
 Result<> send_program(Session& session, const Program& program) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Places places, session.places());
   const std::string digest = program.tree.digest.text();
   const auto known = server->get(target({"v1", "programs", digest}));
@@ -185,11 +185,10 @@ Result<> send_program(Session& session, const Program& program) {
   COFFER_CHECK(append_program_tar(program, "", fd.get()));
   COFFER_CHECK(TarWriter{fd.get()}.finish());
   ProgressLine progress{session.terminal(), session.clock(), "sending the program"};
-  COFFER_TRY(std::string upload,
-             server->upload(fd.get(), shown_on(progress)));
+  COFFER_TRY(std::string upload, server->upload(fd.get(), shown_on(progress)));
   COFFER_TRY([[maybe_unused]] const Json stored,
-             server->post("/v1/programs", Json::object({{"upload", std::move(upload)},
-                                                        {"digest", digest}})));
+             server->post("/v1/programs",
+                          Json::object({{"upload", std::move(upload)}, {"digest", digest}})));
   return {};
 }
 

@@ -2,9 +2,9 @@
 //
 // Invariants: the object holds digests only: of the program as it lies on disk, of the environment
 // and of the inputs as the server resolves their names, of the grants. Decimals are canonical text.
-// Errors: those of the manifest and tree, of the server; exit 1 with a stable code where a grant does
-// not fit an input (grant_missing, grant_dataset).
-// Thread-safety: one thread. Source: protocol.md section 3, outside.md section 2.
+// Errors: those of the manifest and tree, of the server; exit 1 with a stable code where a grant
+// does not fit an input (grant_missing, grant_dataset). Thread-safety: one thread. Source:
+// protocol.md section 3, outside.md section 2.
 #pragma once
 
 #include <filesystem>
@@ -49,9 +49,9 @@ struct Resolved {
   std::vector<Input> inputs;
   std::vector<Digest> grants;
 };
-// `grants`: ids; each protected input takes the one that is for its dataset. A grant for one version
-// decides the version of an input that names none.
-// Without any grant ids protected inputs stay without one.
+// `grants`: ids; each protected input takes the one that is for its dataset. A grant for one
+// version decides the version of an input that names none. Without any grant ids protected inputs
+// stay without one.
 Result<Resolved> resolve(Session& session, const program::Manifest& manifest,
                          const std::vector<std::string>& grants);
 

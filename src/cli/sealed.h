@@ -1,7 +1,7 @@
 // Opens what the worker sealed: outputs and evidence, and checks releases against the ledger.
 //
-// Invariants: nothing of a sealed file is given out unless its tag, its length and, for outputs, the
-// commitment fit; a release is good only if a proof against the pinned ledger key says so.
+// Invariants: nothing of a sealed file is given out unless its tag, its length and, for outputs,
+// the commitment fit; a release is good only if a proof against the pinned ledger key says so.
 // Errors: Corrupt with exit 1, naming what does not fit.
 // Thread-safety: pure functions. Source: protocol.md section 4, docs/formats/release.md.
 #pragma once
@@ -29,7 +29,7 @@ Result<OpenedFile> open_sealed(const Key& key, ByteView sealed, const Digest& ru
 // `release` of this run and output, and names release.json and content by their digests.
 struct ReleaseFacts {
   std::string output;
-  std::string file;          // of the canonical file
+  std::string file;  // of the canonical file
   std::string release_json;
   std::string proof;
   Digest content;

@@ -48,8 +48,8 @@ struct Log {
 Json release(const Log& log, const Json& fields, const std::string& kind = "release") {
   const ledger::Nonce nonce{};
   const std::string text = fields.canonical();
-  const ledger::Entry entry{kind, *parse_time("2026-03-01T00:00:00Z"),
-                            ledger::commitment(nonce, bytes_of(text)), {}};
+  const ledger::Entry entry{
+      kind, *parse_time("2026-03-01T00:00:00Z"), ledger::commitment(nonce, bytes_of(text)), {}};
   const auto bytes = bytes_of(text);
   const ledger::Opening opening{entry.public_bytes(), nonce, {bytes.begin(), bytes.end()}};
   ledger::MerkleTree tree;

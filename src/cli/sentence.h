@@ -23,8 +23,8 @@ struct GrantNames {
   std::vector<std::string> approvers;
 };
 
-// "ada may run any program on clinic/tumours@v1 until 2027-01-31, 20 runs, at most 64,000 bits ever:
-// enough to state `diagnosis` for all 569 persons. Above 256 bits a run, rex must approve."
+// "ada may run any program on clinic/tumours@v1 until 2027-01-31, 20 runs, at most 64,000 bits
+// ever: enough to state `diagnosis` for all 569 persons. Above 256 bits a run, rex must approve."
 // `card`: the payload of the published card, null where there is none.
 std::string grant_sentence(const grant::Grant& grant, const GrantNames& names, const Json& card);
 

@@ -19,7 +19,8 @@ bool is_success(int status) { return status >= 200 && status < 300; }
 Result<Json> json_of(const net::Answer& answer) {
   auto json = Json::parse(answer.body);
   if (!json) {
-    return refused("corrupt", "the server's answer is no JSON: is this address a Cofferdam server?");
+    return refused("corrupt",
+                   "the server's answer is no JSON: is this address a Cofferdam server?");
   }
   return json;
 }
@@ -89,8 +90,8 @@ Result<Json> Server::post(const std::string& target, const Json& body, std::stri
 }
 
 Result<Json> Server::patch(const std::string& target, const Json& body) {
-  return send_json({.method = "PATCH", .target = target, .body = body.canonical(),
-                    .repeatable = true});
+  return send_json(
+      {.method = "PATCH", .target = target, .body = body.canonical(), .repeatable = true});
 }
 
 Result<> Server::remove(const std::string& target) {
@@ -103,8 +104,8 @@ Result<Json::Array> Server::list(const std::string& path, const std::string& que
   Json::Array items;
   std::string cursor;
   do {
-    std::string next = path + query + (query.empty() ? "?" : "&") + "limit=" +
-                       std::string(kPageSize);
+    std::string next =
+        path + query + (query.empty() ? "?" : "&") + "limit=" + std::string(kPageSize);
     if (!cursor.empty()) next += "&cursor=" + net::percent_encode(cursor);
     COFFER_TRY(const Json page, get(next));
     const auto* array = page["items"].as_array();
@@ -135,9 +136,9 @@ Result<> Server::download(const std::string& target, int fd, const net::Progress
 }
 
 Result<std::uint64_t> Server::upload_offset(const std::string& id) {
-  COFFER_TRY(const auto answer,
-             send({.method = "HEAD", .target = target({"v1", "uploads", id}),
-                   .headers = {{"Tus-Resumable", "1.0.0"}}}));
+  COFFER_TRY(const auto answer, send({.method = "HEAD",
+                                      .target = target({"v1", "uploads", id}),
+                                      .headers = {{"Tus-Resumable", "1.0.0"}}}));
   const std::string text{answer.headers.get("Upload-Offset")};
   const auto offset = Json::parse(text);
   if (!offset || !offset->as_uint()) {

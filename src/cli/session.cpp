@@ -72,8 +72,8 @@ Result<const KeyPair*> Session::keys() {
   COFFER_TRY(const Profile* chosen, profile());
   COFFER_TRY(KeyPair pair, load_keys(where.keys_file(*chosen)));
   if (pair.user != chosen->user) {
-    return refused("key_file", "the keys here are those of " + pair.user + ", not of " +
-                                   chosen->user);
+    return refused("key_file",
+                   "the keys here are those of " + pair.user + ", not of " + chosen->user);
   }
   keys_ = std::make_unique<KeyPair>(std::move(pair));
   return keys_.get();
@@ -112,7 +112,7 @@ Result<ByteVector> Session::open_box(const Json& base64_text) {
 Result<grant::UserKey> Session::user_key(const std::string& user) {
   COFFER_TRY(const Places where, places());
   COFFER_TRY(const Profile* chosen, profile());
-  COFFER_TRY(Server* api, server());
+  COFFER_TRY(Server * api, server());
   COFFER_TRY(const Json answer, api->get(target({"v1", "users", user})));
   if (answer.bool_or("removed", false)) {
     return refused("key_removed", user + " was removed", "coffer user ls");
@@ -175,7 +175,7 @@ Result<std::string> Session::last(std::string_view noun) {
 Result<std::string> Session::last_of(const Noun& noun) {
   auto known = last(noun.name);
   if (known || problem_of(known.error()).code != "no_last") return known;
-  COFFER_TRY(Server* api, server());
+  COFFER_TRY(Server * api, server());
   COFFER_TRY(const Json::Array items, api->list(std::string(noun.list)));
   std::string newest, id;
   for (const auto& item : items) {
@@ -217,7 +217,7 @@ Result<std::string> Session::resolve(const Noun& noun, std::string text) {
   if (text == "@last") return last_of(noun);
   if (is_whole_id(noun.prefix, text)) return text;
   if (text.empty()) return usage_error("an empty id names no " + std::string(noun.name));
-  COFFER_TRY(Server* api, server());
+  COFFER_TRY(Server * api, server());
   COFFER_TRY(const Json::Array items, api->list(std::string(noun.list)));
   std::vector<std::string> ids;
   for (const auto& item : items) ids.push_back(item.text_or("id", ""));

@@ -47,7 +47,10 @@ Result<> TarWriter::header(std::string_view name, std::uint64_t size, FileMode m
   octal(block, 136, 12, 0);
   put(block, 148, "        ");
   block[156] = type;
-  put(block, 257, std::string_view("ustar\0" "00", 8));
+  put(block, 257,
+      std::string_view("ustar\0"
+                       "00",
+                       8));
   std::uint64_t sum = 0;
   for (const char byte : block) sum += static_cast<unsigned char>(byte);
   octal(block, 148, 7, sum);

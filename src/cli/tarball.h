@@ -1,9 +1,9 @@
 // Writes ustar archives of regular files: for the server's empty cell to read.
 //
-// Invariants: uid, gid and mtime are 0, modes 0644 or 0755; the same files give the same bytes. A path
-// that ustar cannot say is preceded by a pax record.
-// Errors: InvalidArgument (a NUL in a path), Unavailable (cannot write).
-// Thread-safety: as a plain value. Source: POSIX.1-2001 ustar and pax interchange formats.
+// Invariants: uid, gid and mtime are 0, modes 0644 or 0755; the same files give the same bytes. A
+// path that ustar cannot say is preceded by a pax record. Errors: InvalidArgument (a NUL in a
+// path), Unavailable (cannot write). Thread-safety: as a plain value. Source: POSIX.1-2001 ustar
+// and pax interchange formats.
 #pragma once
 
 #include <cstdint>

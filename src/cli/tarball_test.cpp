@@ -19,7 +19,8 @@ std::string tar_of(const testing::Home& home,
 
 TEST(Tar, HasOneHeaderAndPaddedContentForEachFile) {
   const testing::Home home;
-  const std::string tar = tar_of(home, {{"coffer.toml", "abc"}, {"src/main.py", std::string(512, 'x')}});
+  const std::string tar =
+      tar_of(home, {{"coffer.toml", "abc"}, {"src/main.py", std::string(512, 'x')}});
   ASSERT_EQ(tar.size(), 512U * (2 + 2 + 2));
   EXPECT_EQ(tar.substr(0, 11), "coffer.toml");
   EXPECT_EQ(tar.substr(124, 11), "00000000003");

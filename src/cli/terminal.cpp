@@ -15,12 +15,18 @@ namespace {
 
 std::string_view code_of(Style style) {
   switch (style) {
-    case Style::Plain: return "";
-    case Style::Bold: return "1";
-    case Style::Dim: return "2";
-    case Style::Good: return "32";
-    case Style::Warn: return "33";
-    case Style::Bad: return "31";
+    case Style::Plain:
+      return "";
+    case Style::Bold:
+      return "1";
+    case Style::Dim:
+      return "2";
+    case Style::Good:
+      return "32";
+    case Style::Warn:
+      return "33";
+    case Style::Bad:
+      return "31";
   }
   std::abort();
 }
@@ -251,7 +257,10 @@ Result<std::string> Terminal::read_input(std::size_t bytes_max) const {
 }
 
 ProgressLine::ProgressLine(Terminal& terminal, const Clock& clock, std::string title)
-    : terminal_(terminal), clock_(clock), title_(std::move(title)), started_(clock.now()),
+    : terminal_(terminal),
+      clock_(clock),
+      title_(std::move(title)),
+      started_(clock.now()),
       shown_(started_) {}
 
 ProgressLine::~ProgressLine() { terminal_.transient(""); }

@@ -55,9 +55,9 @@ class Terminal {
   // A state or verdict in its colour.
   std::string state(std::string_view word) const;
 
-  void say(std::string_view text) const;      // stdout, as it is
-  void note(std::string_view line) const;     // stderr, one line
-  void transient(std::string_view line);      // stderr, overwritten by the next one; "" clears
+  void say(std::string_view text) const;   // stdout, as it is
+  void note(std::string_view line) const;  // stderr, one line
+  void transient(std::string_view line);   // stderr, overwritten by the next one; "" clears
   // A question with y or n; no answer is no. `flag` is what says yes without a terminal.
   Result<bool> ask(std::string_view question, std::string_view flag);
   // A line without echo. `flag` as above.

@@ -9,11 +9,11 @@ namespace coffer::cli {
 namespace {
 
 TEST(Terminal, AlignsColumnsByWidthAndStripsTheEnd) {
-  EXPECT_EQ(render_table({"RUN", "STATE", ">BITS"}, {{"run_a", "done", "41"},
-                                                      {"run_bcd", "", "64,000"}}),
-            "RUN      STATE    BITS\n"
-            "run_a    done       41\n"
-            "run_bcd         64,000\n");
+  EXPECT_EQ(
+      render_table({"RUN", "STATE", ">BITS"}, {{"run_a", "done", "41"}, {"run_bcd", "", "64,000"}}),
+      "RUN      STATE    BITS\n"
+      "run_a    done       41\n"
+      "run_bcd         64,000\n");
   EXPECT_EQ(render_table({"A", "B"}, {{"x", ""}}), "A  B\nx\n");
 }
 
@@ -25,8 +25,7 @@ TEST(Terminal, CountsWideCharactersTwiceAndEscapesNotAtAll) {
 }
 
 TEST(Terminal, IndentsFurtherLinesOfAField) {
-  EXPECT_EQ(render_fields({{"run", "a"}, {"inputs", "b\nc"}}),
-            "run     a\ninputs  b\n        c\n");
+  EXPECT_EQ(render_fields({{"run", "a"}, {"inputs", "b\nc"}}), "run     a\ninputs  b\n        c\n");
 }
 
 TEST(Terminal, CountsThingsInWords) {

@@ -1,8 +1,8 @@
 // What the tests of cli share: a home directory of their own, pipes for stdout and stderr.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <string>

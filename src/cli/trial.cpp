@@ -35,14 +35,14 @@ struct Setup {
 };
 
 Result<> copy_program(const Program& program, const fs::path& into) {
-  COFFER_TRY(const program::Tree tree,
-             program::read_tree(program.directory,
-                                [&](const program::TreeFile& file, ByteView content) {
-                                  const fs::path path = into / file.path;
-                                  auto made = make_directories(path.parent_path(), 0755);
-                                  if (!made) return made;
-                                  return write_file(path, content, file.executable ? 0755 : 0644);
-                                }));
+  COFFER_TRY(
+      const program::Tree tree,
+      program::read_tree(program.directory, [&](const program::TreeFile& file, ByteView content) {
+        const fs::path path = into / file.path;
+        auto made = make_directories(path.parent_path(), 0755);
+        if (!made) return made;
+        return write_file(path, content, file.executable ? 0755 : 0644);
+      }));
   if (tree.digest == program.tree.digest) return {};
   return refused("program_tree", program.directory.string() + " changed while it was read");
 }
@@ -52,8 +52,7 @@ Result<> make_inputs(Session& session, Setup& setup, Trial& trial) {
     COFFER_TRY(const Version version, local_version(session, input.dataset));
     if (version.manifest.is_public) {
       COFFER_TRY(fs::path files, local_public(session, version));
-      setup.cell_inputs.push_back(
-          {input.alias, std::move(files), cell::BindOrigin::Shared});
+      setup.cell_inputs.push_back({input.alias, std::move(files), cell::BindOrigin::Shared});
       continue;
     }
     if (!version.card) {
@@ -133,9 +132,9 @@ Result<std::vector<gate::Evidence>> examine(const cell::Launcher& launcher, cell
   question.args = {"/inputs", "/canonical"};
   question.binds = {{.source = setup.inputs, .target = "/inputs"},
                     {.source = setup.canonical, .target = "/canonical"}};
-  question.input = vector_of(
-      Json::object({{"outputs", program::declaration_json(outputs)}, {"inputs", inputs}})
-          .canonical());
+  question.input =
+      vector_of(Json::object({{"outputs", program::declaration_json(outputs)}, {"inputs", inputs}})
+                    .canonical());
   question.answer_max = gate::kEvidenceBytes * outputs.size();
   question.resources.memory_bytes = gate::evidence_memory(outputs) + kSlack;
   question.resources.time = std::chrono::hours{1};
@@ -174,8 +173,8 @@ Result<> write_judged(const cell::Launcher& launcher, cell::Stage& stage, const 
     out.u8(findings[i].refusal ? static_cast<std::uint8_t>(*findings[i].refusal) : 0xFF);
     out.u64(findings[i].object.length);
     if (findings[i].refusal) continue;
-    COFFER_TRY(const auto canonical, gate::Canonical::decode(setup.manifest.outputs[i],
-                                                             std::move(findings[i].object)));
+    COFFER_TRY(const auto canonical,
+               gate::Canonical::decode(setup.manifest.outputs[i], std::move(findings[i].object)));
     const fs::path path = setup.canonical / canonical.file_name();
     const UniqueFd fd{::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644)};
     if (!fd) return system_error("a canonical file", errno);
@@ -188,10 +187,14 @@ Result<> write_judged(const cell::Launcher& launcher, cell::Stage& stage, const 
 
 std::string cause_of(const cell::Ended& ended) {
   switch (ended.ending) {
-    case cell::Ending::Time: return "time";
-    case cell::Ending::Memory: return "memory";
-    case cell::Ending::Killed: return "lost";
-    case cell::Ending::Finished: break;
+    case cell::Ending::Time:
+      return "time";
+    case cell::Ending::Memory:
+      return "memory";
+    case cell::Ending::Killed:
+      return "lost";
+    case cell::Ending::Finished:
+      break;
   }
   if (ended.exit_code == 0) return "";
   return ended.out_full ? "output_size" : "exit";
@@ -262,13 +265,29 @@ Result<Trial> run_trial(Session& session, const Program& program,
   COFFER_TRY(LocalEnvironment environment, local_environment(session, manifest.environment));
   COFFER_TRY(TemporaryDirectory work, TemporaryDirectory::make());
   const fs::path root = work.path();
-  Setup setup{.program = program, .manifest = manifest, .environment = std::move(environment),
-              .program_copy = root / "program", .inputs = root / "inputs", .left = root / "left",
-              .canonical = root / "canonical", .cell_inputs = {}, .protected_inputs = {},
+  Setup setup{.program = program,
+              .manifest = manifest,
+              .environment = std::move(environment),
+              .program_copy = root / "program",
+              .inputs = root / "inputs",
+              .left = root / "left",
+              .canonical = root / "canonical",
+              .cell_inputs = {},
+              .protected_inputs = {},
               .ids = cell::cell_ids(kCellSlot)};
-  Trial trial{.work = std::move(work), .left = setup.left, .canonical = setup.canonical,
-              .cause = {}, .exit_code = 0, .failure = {}, .said = {}, .complained = {},
-              .wall = {}, .proof = {}, .entries = {}, .outputs = {}, .notes = {}};
+  Trial trial{.work = std::move(work),
+              .left = setup.left,
+              .canonical = setup.canonical,
+              .cause = {},
+              .exit_code = 0,
+              .failure = {},
+              .said = {},
+              .complained = {},
+              .wall = {},
+              .proof = {},
+              .entries = {},
+              .outputs = {},
+              .notes = {}};
   for (const auto& path : {setup.program_copy, setup.inputs, setup.canonical, root / "stage"}) {
     COFFER_CHECK(make_directories(path, 0755));
   }
@@ -280,8 +299,7 @@ Result<Trial> run_trial(Session& session, const Program& program,
   const cell::SuperviseOptions options{
       .mount_point = root / "stage",
       .timeout = std::chrono::seconds{manifest.resources.time_s} + std::chrono::hours{2}};
-  COFFER_TRY(const ByteVector answer,
-             cell::supervised(options, [&](cell::Stage& stage) {
+  COFFER_TRY(const ByteVector answer, cell::supervised(options, [&](cell::Stage& stage) {
                return supervise(launcher, stage, setup);
              }));
   COFFER_CHECK(read_answer(answer, setup, trial));

@@ -1,10 +1,12 @@
-// A run on twins on this machine: the same cell and the same gate as on the server, nothing charged.
+// A run on twins on this machine: the same cell and the same gate as on the server, nothing
+// charged.
 //
 // Invariants: the program sees what it would see in a run: its tree without what the digest skips,
-// inputs under their aliases, no network. Protected inputs are twins made from the card, public ones
-// the files themselves. Everything comes back: what it said, what it left, what the gate found.
-// Errors: those of the cell (FailedPrecondition names the wall and its cure), of what must be fetched.
-// Thread-safety: forks; call from a process of one thread. Source: protocol.md section 4.
+// inputs under their aliases, no network. Protected inputs are twins made from the card, public
+// ones the files themselves. Everything comes back: what it said, what it left, what the gate
+// found. Errors: those of the cell (FailedPrecondition names the wall and its cure), of what must
+// be fetched. Thread-safety: forks; call from a process of one thread. Source: protocol.md
+// section 4.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +32,7 @@ struct TrialOutput {
 };
 
 struct Trial {
-  TemporaryDirectory work;  // holds the directories below until it dies
+  TemporaryDirectory work;          // holds the directories below until it dies
   std::filesystem::path left;       // the regular files that the program left in /out
   std::filesystem::path canonical;  // the files as they would be released
   std::string cause;  // "" when the program ended with 0, else exit, time, memory, output_size

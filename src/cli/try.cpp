@@ -29,8 +29,8 @@ std::string ending_text(const Trial& trial) {
   if (trial.failure) {
     text += ", " + printable(trial.failure->class_name, 80);
     if (!trial.failure->file.empty()) {
-      text += " at " + printable(trial.failure->file, 200) + ":" +
-              std::to_string(trial.failure->line);
+      text +=
+          " at " + printable(trial.failure->file, 200) + ":" + std::to_string(trial.failure->line);
     }
   }
   return text;
@@ -66,10 +66,11 @@ struct Advice {
 Advice advise(const Trial& trial, const std::vector<program::Output>& declared) {
   Advice advice;
   for (const auto& output : declared) {
-    const bool there = std::find(trial.entries.begin(), trial.entries.end(), output.file()) !=
-                       trial.entries.end();
+    const bool there =
+        std::find(trial.entries.begin(), trial.entries.end(), output.file()) != trial.entries.end();
     if (!there) {
-      advice.lines.push_back("/out/" + output.file() + " is declared and was not written as a file");
+      advice.lines.push_back("/out/" + output.file() +
+                             " is declared and was not written as a file");
       continue;
     }
     const auto facts = read_facts(trial.left / output.file());
@@ -102,10 +103,10 @@ Advice advise(const Trial& trial, const std::vector<program::Output>& declared) 
 Result<> save_canonical(const Trial& trial, const std::string& directory) {
   for (const auto& output : trial.outputs) {
     if (output.refusal) continue;
-    COFFER_TRY(const std::string text, read_whole(trial.canonical / output.declared.file(),
-                                                  1ULL << 40));
-    COFFER_CHECK(replace_file(fs::path(directory) / output.declared.file(), text,
-                              Access::Ordinary));
+    COFFER_TRY(const std::string text,
+               read_whole(trial.canonical / output.declared.file(), 1ULL << 40));
+    COFFER_CHECK(
+        replace_file(fs::path(directory) / output.declared.file(), text, Access::Ordinary));
   }
   return {};
 }
@@ -144,11 +145,13 @@ std::string render_trial(const Terminal& terminal, const Trial& trial) {
   std::vector<Cells> rows;
   for (const auto& output : trial.outputs) {
     const std::string verdict =
-        output.refusal ? terminal.paint(Style::Bad, "refused: " + std::string(program::text_of_refusal(
-                                                                      *output.refusal)))
-                       : terminal.paint(Style::Good, "passes");
-    rows.push_back({output.declared.name, std::string(program::text_of_kind(output.declared.kind())),
-                    verdict, output.refusal ? "" : render_count(output.bits)});
+        output.refusal
+            ? terminal.paint(Style::Bad,
+                             "refused: " + std::string(program::text_of_refusal(*output.refusal)))
+            : terminal.paint(Style::Good, "passes");
+    rows.push_back({output.declared.name,
+                    std::string(program::text_of_kind(output.declared.kind())), verdict,
+                    output.refusal ? "" : render_count(output.bits)});
   }
   text += render_table({"OUTPUT", "KIND", "GATE", ">BITS"}, rows);
   for (const auto& output : trial.outputs) {
@@ -181,8 +184,7 @@ Json trial_json(const Trial& trial) {
 
 Result<int> try_program(Session& session, const TryOptions& options) {
   COFFER_TRY(const Program program, read_program(options.directory));
-  COFFER_TRY(const program::Manifest manifest,
-             apply_settings(program.manifest, options.settings));
+  COFFER_TRY(const program::Manifest manifest, apply_settings(program.manifest, options.settings));
   COFFER_TRY(const Trial trial, run_trial(session, program, manifest));
   if (!options.output.empty()) COFFER_CHECK(save_canonical(trial, options.output));
   Json document = trial_json(trial);
@@ -210,8 +212,8 @@ Result<int> check_program(Session& session, const CheckOptions& options) {
     }
   }
   session.print(document, [&] {
-    return "program " + program.tree.digest.text() + "\n" + render_trial(session.terminal(), trial) +
-           render_advice(advice, options);
+    return "program " + program.tree.digest.text() + "\n" +
+           render_trial(session.terminal(), trial) + render_advice(advice, options);
   });
   // Written: the next check passes, which is what was asked for.
   return passes || (options.write && advice.changed) ? kExitDone : kExitRefused;

@@ -16,7 +16,7 @@ std::string render_token(const Json& answer) {
 }
 
 Result<int> add_user(Session& session, const UserOptions& options) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   Json body = Json::object({{"name", options.name}, {"roles", split_list(options.roles)}});
   COFFER_TRY(const Json answer, server->post("/v1/users", body));
   session.print(answer, [&] { return render_token(answer); });
@@ -24,14 +24,14 @@ Result<int> add_user(Session& session, const UserOptions& options) {
 }
 
 Result<int> new_token(Session& session, const std::string& name) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json answer, server->post(target({"v1", "users", name, "token"}), Json{}));
   session.print(answer, [&] { return render_token(answer); });
   return kExitDone;
 }
 
 Result<int> list_users(Session& session) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json::Array users, server->list("/v1/users"));
   session.print(Json::object({{"items", users}}), [&] {
     std::vector<Cells> rows;
@@ -54,7 +54,7 @@ Result<int> list_users(Session& session) {
 // Signed by the operator's key; a user who never had keys is removed without a statement.
 Result<int> remove_user(Session& session, const std::string& name) {
   COFFER_TRY(const Profile* profile, session.profile());
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json user, server->get(target({"v1", "users", name})));
   Json envelope;
   if (user["sign_key"].is_string()) {
@@ -80,8 +80,9 @@ void add_user_commands(const Menu& menu) {
   auto* command = add(group, "add", "Adds a user and prints the token once",
                       "coffer user add ada --role researcher");
   command->add_option("NAME", options->name, "[a-z0-9][a-z0-9._-]{0,62}")->required();
-  command->add_option("--role", options->roles,
-                      "owner researcher reviewer auditor operator, joined by commas")
+  command
+      ->add_option("--role", options->roles,
+                   "owner researcher reviewer auditor operator, joined by commas")
       ->required();
   on(menu, command, [options](Session& session) { return add_user(session, *options); });
   on(menu, add(group, "ls", "All users with the fingerprints of their keys", "coffer user ls"),

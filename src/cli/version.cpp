@@ -6,8 +6,11 @@ namespace coffer::cli {
 namespace {
 
 Error untrue(const std::string& dataset, std::string_view why) {
-  Error error = refused("corrupt", "what the server says of " + dataset + " is not what its owner "
-                                   "signed: " + std::string(why),
+  Error error = refused("corrupt",
+                        "what the server says of " + dataset +
+                            " is not what its owner "
+                            "signed: " +
+                            std::string(why),
                         "tell the owner and the operator");
   error.code = Code::Corrupt;
   return error;
@@ -52,7 +55,11 @@ Result<program::DatasetName> plain_dataset_argument(std::string_view text) {
 
 Result<Version> check_version(const Json& document) {
   const std::string label = printable(document.text_or("dataset", "?"));
-  Version version{.document = document, .name = {}, .digest = {}, .manifest = {}, .card = {},
+  Version version{.document = document,
+                  .name = {},
+                  .digest = {},
+                  .manifest = {},
+                  .card = {},
                   .card_payload = {}};
   COFFER_TRY(version.name, program::DatasetName::parse(label));
   if (document.bool_or("removed", false)) {
@@ -74,7 +81,7 @@ Result<Version> check_version(const Json& document) {
 }
 
 Result<Version> fetch_version(Session& session, const program::DatasetName& name) {
-  COFFER_TRY(Server* server, session.server());
+  COFFER_TRY(Server * server, session.server());
   COFFER_TRY(const Json document, server->get(version_target(name)));
   COFFER_TRY(Version version, check_version(document));
   if (version.name.plain() != name.plain() ||

@@ -93,7 +93,7 @@ Result<> judge(const Job& job, const cell::Ended& ended) {
       if (ended.exit_code == 0) return {};
       // What was said before the script had its log.
       return explain("the installation", tail_of(job.log()) + ended.standard_error +
-                                                     fmt::format("\nexit status {}", ended.exit_code));
+                                             fmt::format("\nexit status {}", ended.exit_code));
     case cell::Ending::Time:
       return Error{Code::Unavailable, "the installation took over 30m"};
     case cell::Ending::Memory:

@@ -48,7 +48,7 @@ class ArchiveSink final : public HashSink {
     UniqueFd file{
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644)};
     if (!file) return system_error("archive of the environment", errno);
-    return std::unique_ptr<ArchiveSink>(new ArchiveSink(std::move(file)));
+    return std::make_unique<ArchiveSink>(std::move(file));
   }
   Result<> write(ByteView bytes) override {
     COFFER_CHECK(HashSink::write(bytes));
@@ -61,13 +61,13 @@ class ArchiveSink final : public HashSink {
     if (::fsync(file_.get()) != 0) return system_error("archive of the environment", errno);
     return {};
   }
-
- private:
   explicit ArchiveSink(UniqueFd file)
       : file_(std::move(file)), stream_(ZSTD_createCStream()), out_(ZSTD_CStreamOutSize()) {
     (void)ZSTD_CCtx_setParameter(stream_.get(), ZSTD_c_compressionLevel, kLevel);
     (void)ZSTD_CCtx_setParameter(stream_.get(), ZSTD_c_checksumFlag, 1);
   }
+
+ private:
   Result<> compress(ByteView bytes, ZSTD_EndDirective directive) {
     ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
     for (;;) {

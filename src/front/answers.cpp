@@ -6,14 +6,17 @@ namespace {
 constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kTenMinutesMs = 10LL * 60 * 1000;
 
-ByteVector bytes_of_digest(const Digest& digest) { return {digest.bytes.begin(), digest.bytes.end()}; }
+ByteVector bytes_of_digest(const Digest& digest) {
+  return {digest.bytes.begin(), digest.bytes.end()};
+}
 
 }  // namespace
 
 Result<std::optional<KeptAnswer>> find_answer(Site& site, const AnswerKey& key) {
-  COFFER_TRY(const auto row, site.db.row("SELECT body, status, answer FROM idempotency WHERE user = ? AND"
-                                         " route = ? AND key = ? AND created > ?",
-                                         {key.user, key.route, key.key, site.now_ms() - kDayMs}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT body, status, answer FROM idempotency WHERE user = ? AND"
+                         " route = ? AND key = ? AND created > ?",
+                         {key.user, key.route, key.key, site.now_ms() - kDayMs}));
   if (!row) return std::optional<KeptAnswer>{};
   if (row->blob(0) != bytes_of_digest(key.body)) {
     return Error{Code::AlreadyExists, "this Idempotency-Key came with another body before"}
@@ -27,10 +30,11 @@ Result<std::optional<KeptAnswer>> find_answer(Site& site, const AnswerKey& key) 
 Result<> keep_answer(Site& site, const AnswerKey& key, const KeptAnswer& answer, AnswerLife life) {
   const std::int64_t created =
       site.now_ms() - (life == AnswerLife::TenMinutes ? kDayMs - kTenMinutesMs : 0);
-  return site.db.run("INSERT OR REPLACE INTO idempotency(user, route, key, body, status, answer, created)"
-                     " VALUES(?,?,?,?,?,?,?)",
-                     {key.user, key.route, key.key, bytes_of_digest(key.body),
-                      std::int64_t{answer.status}, answer.body, created});
+  return site.db.run(
+      "INSERT OR REPLACE INTO idempotency(user, route, key, body, status, answer, created)"
+      " VALUES(?,?,?,?,?,?,?)",
+      {key.user, key.route, key.key, bytes_of_digest(key.body), std::int64_t{answer.status},
+       answer.body, created});
 }
 
 Result<> end_old_answers(Site& site) {

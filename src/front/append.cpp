@@ -14,7 +14,9 @@ namespace {
 
 // Operations that have no entries of the front's are never appended.
 template <class T>
-concept FrontOperation = requires(const Applied& context, const T& op) { apply(context, op); };
+concept FrontOperation = requires(const Applied& context, const T& op) {
+  apply(context, op);
+};
 
 Result<> apply_any(const Applied& context, const keeper::Request& operation) {
   return std::visit(
@@ -46,13 +48,14 @@ Result<> store_entries(Site& site, const keeper::Appended& appended) {
   for (const auto& entry : appended.entries) {
     COFFER_TRY(const auto parsed, ledger::Entry::parse(entry.public_bytes));
     const EntrySubject subject = subject_of(entry.private_bytes);
-    COFFER_CHECK(site.db.run(
-        "INSERT OR IGNORE INTO entries(idx, kind, time, public, private, nonce, dataset, user, object)"
-        " VALUES(?,?,?,?,?,?,?,?,?)",
-        {static_cast<std::int64_t>(entry.index), parsed.kind,
-         parsed.time.time_since_epoch().count(), entry.public_bytes, entry.private_bytes,
-         ByteVector(entry.nonce.begin(), entry.nonce.end()), subject.dataset, subject.user,
-         subject.object}));
+    COFFER_CHECK(
+        site.db.run("INSERT OR IGNORE INTO entries(idx, kind, time, public, private, nonce, "
+                    "dataset, user, object)"
+                    " VALUES(?,?,?,?,?,?,?,?,?)",
+                    {static_cast<std::int64_t>(entry.index), parsed.kind,
+                     parsed.time.time_since_epoch().count(), entry.public_bytes,
+                     entry.private_bytes, ByteVector(entry.nonce.begin(), entry.nonce.end()),
+                     subject.dataset, subject.user, subject.object}));
   }
   if (appended.checkpoint.empty()) return {};
   COFFER_TRY(const auto key, ledger::VerifierKey::parse(site.status.ledger_vkey));
@@ -63,8 +66,8 @@ Result<> store_entries(Site& site, const keeper::Appended& appended) {
       {static_cast<std::int64_t>(checkpoint.size), appended.checkpoint});
 }
 
-Result<> finish(Site& site, std::int64_t pending, const keeper::Request& operation, const Json& extra,
-                const keeper::Appended& appended) {
+Result<> finish(Site& site, std::int64_t pending, const keeper::Request& operation,
+                const Json& extra, const keeper::Appended& appended) {
   {
     COFFER_TRY(auto transaction, db::Transaction::begin(site.db));
     COFFER_CHECK(store_entries(site, appended));
@@ -94,12 +97,13 @@ Result<keeper::Appended> send(Site& site, std::int64_t pending, const keeper::Re
 
 // The bytes of the entries from `first` to `last`, none where they are lost.
 Result<std::vector<ByteVector>> entry_bytes(Site& site, std::uint64_t first, std::uint64_t count) {
-  COFFER_TRY(const auto rows,
-             site.db.rows("SELECT idx, public FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx",
-                          {static_cast<std::int64_t>(first),
-                           static_cast<std::int64_t>(first + count)}));
+  COFFER_TRY(
+      const auto rows,
+      site.db.rows("SELECT idx, public FROM entries WHERE idx >= ? AND idx < ? ORDER BY idx",
+                   {static_cast<std::int64_t>(first), static_cast<std::int64_t>(first + count)}));
   std::vector<ByteVector> out(count);
-  for (const auto& row : rows) out[static_cast<std::uint64_t>(row.integer(0)) - first] = row.blob(1);
+  for (const auto& row : rows)
+    out[static_cast<std::uint64_t>(row.integer(0)) - first] = row.blob(1);
   return out;
 }
 
@@ -133,10 +137,11 @@ Result<> check_against_keeper(Site& site) {
   COFFER_TRY(site.status, site.links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
   const auto have = site.tree.size();
   if (site.status.tree_size > have) {
-    return Error{Code::FailedPrecondition,
-                 fmt::format("the database has {} entries, the keeper has signed {}: {} entries are "
-                             "missing; see `coffer recover show`",
-                             have, site.status.tree_size, site.status.tree_size - have)}
+    return Error{
+        Code::FailedPrecondition,
+        fmt::format("the database has {} entries, the keeper has signed {}: {} entries are "
+                    "missing; see `coffer recover show`",
+                    have, site.status.tree_size, site.status.tree_size - have)}
         .as("database_older");
   }
   if (site.status.tree_size < have || site.status.root != site.tree.root()) {

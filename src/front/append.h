@@ -6,8 +6,8 @@
 // Invariants, across any crash: what was sent is pending or finished; resend_pending() sends again
 // what has no answer (the keeper answers the same), so nothing that the keeper remembers is missing
 // here for long, and nothing is applied twice.
-// Errors: the keeper's refusal (rule in Error::rule); Unavailable (no keeper within 10 s, disk full).
-// Thread-safety: the loop thread. Source: protocol.md section 4.
+// Errors: the keeper's refusal (rule in Error::rule); Unavailable (no keeper within 10 s, disk
+// full). Thread-safety: the loop thread. Source: protocol.md section 4.
 #pragma once
 
 #include "front/site.h"

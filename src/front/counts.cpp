@@ -5,7 +5,8 @@ namespace coffer::front {
 Result<Counts> count(Site& site) {
   Counts out;
   COFFER_TRY(const auto runs, site.db.rows("SELECT state, COUNT(*) FROM runs GROUP BY state"));
-  for (const char* state : {"queued", "running", "held", "done", "refused", "failed", "cancelled"}) {
+  for (const char* state :
+       {"queued", "running", "held", "done", "refused", "failed", "cancelled"}) {
     out.runs[state] = 0;
   }
   for (const auto& row : runs) out.runs[row.text(0)] = row.integer(1);

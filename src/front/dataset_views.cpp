@@ -18,7 +18,8 @@ constexpr std::string_view kDataset =
 // The class and grade table of protocol.md section 3, narrowed by what the owner chose: public
 // data and general 1-2 are seen by all; general 3-4 and important by members; core by named users.
 constexpr std::string_view kSeen =
-    "(owner = ?1 OR ?2 OR EXISTS(SELECT 1 FROM grants g JOIN grant_users u ON u.grant_digest = g.digest"
+    "(owner = ?1 OR ?2 OR EXISTS(SELECT 1 FROM grants g JOIN grant_users u ON u.grant_digest = "
+    "g.digest"
     " WHERE g.dataset = datasets.id AND u.user = ?1) OR (visible <> 'private' AND (public OR"
     " (class <> '' AND class <> 'core'))))";
 
@@ -27,11 +28,19 @@ std::vector<db::Value> seen_by(const Caller& caller) {
 }
 
 DatasetRow read_row(const db::Row& row) {
-  return DatasetRow{.id = row.text(0), .name = row.text(1), .owner = row.text(2),
-                    .owner_key = row.text(3), .data_class = row.text(4), .card = row.text(5),
-                    .visible = row.text(6), .readme = row.text(7), .is_public = row.integer(8) != 0,
-                    .grade = row.integer(9), .card_sequence = row.integer(10),
-                    .limit_sequence = row.integer(11), .limit_envelope = row.text(12)};
+  return DatasetRow{.id = row.text(0),
+                    .name = row.text(1),
+                    .owner = row.text(2),
+                    .owner_key = row.text(3),
+                    .data_class = row.text(4),
+                    .card = row.text(5),
+                    .visible = row.text(6),
+                    .readme = row.text(7),
+                    .is_public = row.integer(8) != 0,
+                    .grade = row.integer(9),
+                    .card_sequence = row.integer(10),
+                    .limit_sequence = row.integer(11),
+                    .limit_envelope = row.text(12)};
 }
 
 Json text_or_null(const std::string& text) { return text.empty() ? Json{} : Json{text}; }
@@ -76,10 +85,12 @@ std::int64_t rows_of(const Json& card) {
 }
 
 Result<Json> summary(Site& site, const DatasetRow& row) {
-  COFFER_TRY(const auto newest, site.db.row("SELECT n, files, bytes, created FROM versions WHERE dataset ="
-                                            " ? AND removed IS NULL ORDER BY n DESC LIMIT 1",
-                                            {row.id}));
-  COFFER_TRY(const auto count, site.db.row("SELECT COUNT(*) FROM versions WHERE dataset = ?", {row.id}));
+  COFFER_TRY(const auto newest,
+             site.db.row("SELECT n, files, bytes, created FROM versions WHERE dataset ="
+                         " ? AND removed IS NULL ORDER BY n DESC LIMIT 1",
+                         {row.id}));
+  COFFER_TRY(const auto count,
+             site.db.row("SELECT COUNT(*) FROM versions WHERE dataset = ?", {row.id}));
   COFFER_TRY(const Json card, card_json(row));
   return Json::object({{"name", row.name},
                        {"dataset_id", row.id},
@@ -111,16 +122,18 @@ struct FoundVersion {
 };
 
 constexpr std::string_view kVersion =
-    "SELECT manifest, n, envelope, list, files, bytes, owner_keys, proposal, public_key, note, created,"
+    "SELECT manifest, n, envelope, list, files, bytes, owner_keys, proposal, public_key, note, "
+    "created,"
     " removed, entry_first, entry_last FROM versions";
 
 Result<FoundVersion> find_version(Site& site, const Caller& caller, const std::string& name,
                                   std::int64_t version) {
   COFFER_TRY(auto dataset, find_dataset(site, caller, name));
-  COFFER_TRY(auto row, site.db.row(fmt::format("{} WHERE dataset = ? AND (n = ? OR (? = 0 AND removed IS"
-                                               " NULL)) ORDER BY n DESC LIMIT 1",
-                                               kVersion),
-                                   {dataset.id, version, version}));
+  COFFER_TRY(auto row,
+             site.db.row(fmt::format("{} WHERE dataset = ? AND (n = ? OR (? = 0 AND removed IS"
+                                     " NULL)) ORDER BY n DESC LIMIT 1",
+                                     kVersion),
+                         {dataset.id, version, version}));
   if (!row) {
     return Error{Code::NotFound, fmt::format("{} has no version {}", name, version)}.as(
         "version_unknown");
@@ -138,24 +151,27 @@ Result<> require_reader(const Caller& caller, const DatasetRow& dataset) {
 Result<DatasetRow> find_dataset(Site& site, const Caller& caller, const std::string& name) {
   std::vector<db::Value> parameters = seen_by(caller);
   parameters.emplace_back(name);
-  COFFER_TRY(const auto row, site.db.row(fmt::format("{} WHERE {} AND name = ?3 ORDER BY created DESC LIMIT"
-                                                     " 1",
-                                                     kDataset, kSeen),
-                                         std::move(parameters)));
+  COFFER_TRY(const auto row,
+             site.db.row(fmt::format("{} WHERE {} AND name = ?3 ORDER BY created DESC LIMIT"
+                                     " 1",
+                                     kDataset, kSeen),
+                         std::move(parameters)));
   if (!row) return not_found("dataset", name);
   return read_row(*row);
 }
 
-Result<Json> list_datasets(Site& site, const Caller& caller, const std::string& query, const Page& page) {
+Result<Json> list_datasets(Site& site, const Caller& caller, const std::string& query,
+                           const Page& page) {
   std::vector<db::Value> parameters = seen_by(caller);
   parameters.emplace_back(page.cursor);
   parameters.emplace_back(query);
   parameters.emplace_back(static_cast<std::int64_t>(page.limit + 1));
-  COFFER_TRY(const auto rows,
-             site.db.rows(fmt::format("{} WHERE {} AND name > ?3 AND (?4 = '' OR instr(name, ?4) > 0 OR"
-                                      " instr(readme, ?4) > 0) ORDER BY name LIMIT ?5",
-                                      kDataset, kSeen),
-                          std::move(parameters)));
+  COFFER_TRY(
+      const auto rows,
+      site.db.rows(fmt::format("{} WHERE {} AND name > ?3 AND (?4 = '' OR instr(name, ?4) > 0 OR"
+                               " instr(readme, ?4) > 0) ORDER BY name LIMIT ?5",
+                               kDataset, kSeen),
+                   std::move(parameters)));
   Json::Array items;
   for (const auto& row : rows) {
     COFFER_TRY(Json item, summary(site, read_row(row)));
@@ -176,8 +192,8 @@ Result<Json> show_dataset(Site& site, const Caller& caller, const std::string& n
     reserved = amounts_json(budget.reserved);
   }
   COFFER_TRY(const auto carded, carded_manifest(dataset));
-  COFFER_TRY(const auto rows, site.db.rows(fmt::format("{} WHERE dataset = ? ORDER BY n", kVersion),
-                                           {dataset.id}));
+  COFFER_TRY(const auto rows,
+             site.db.rows(fmt::format("{} WHERE dataset = ? ORDER BY n", kVersion), {dataset.id}));
   Json versions = Json::array();
   for (const auto& row : rows) {
     versions.push(Json::object({{"dataset", fmt::format("{}@v{}", name, row.integer(1))},
@@ -217,24 +233,24 @@ Result<Json> show_version(Site& site, const Caller& caller, const std::string& n
   COFFER_TRY(Json card, card_json(found.dataset));
   COFFER_TRY(Json manifest_envelope, envelope_json(found.row.text(2)));
   COFFER_TRY(Json card_envelope, envelope_json(found.dataset.card));
-  return Json::object(
-      {{"dataset", fmt::format("{}@v{}", name, manifest.version)},
-       {"dataset_id", found.dataset.id},
-       {"version", manifest.version},
-       {"manifest", found.row.text(0)},
-       {"parent", manifest.parent ? Json{manifest.parent->text()} : Json{}},
-       {"public", found.dataset.is_public},
-       {"files", manifest.files},
-       {"bytes", manifest.bytes},
-       {"note", found.row.text(9)},
-       {"owner_key", base64(manifest.owner_key)},
-       {"public_key", text_or_null(found.row.text(8))},
-       {"removed", !found.row.is_null(11)},
-       {"created", time_text(found.row.integer(10))},
-       {"card", std::move(card)},
-       {"manifest_envelope", std::move(manifest_envelope)},
-       {"card_envelope", std::move(card_envelope)},
-       {"ledger", Json::object({{"first", found.row.integer(12)}, {"last", found.row.integer(13)}})}});
+  return Json::object({{"dataset", fmt::format("{}@v{}", name, manifest.version)},
+                       {"dataset_id", found.dataset.id},
+                       {"version", manifest.version},
+                       {"manifest", found.row.text(0)},
+                       {"parent", manifest.parent ? Json{manifest.parent->text()} : Json{}},
+                       {"public", found.dataset.is_public},
+                       {"files", manifest.files},
+                       {"bytes", manifest.bytes},
+                       {"note", found.row.text(9)},
+                       {"owner_key", base64(manifest.owner_key)},
+                       {"public_key", text_or_null(found.row.text(8))},
+                       {"removed", !found.row.is_null(11)},
+                       {"created", time_text(found.row.integer(10))},
+                       {"card", std::move(card)},
+                       {"manifest_envelope", std::move(manifest_envelope)},
+                       {"card_envelope", std::move(card_envelope)},
+                       {"ledger", Json::object({{"first", found.row.integer(12)},
+                                                {"last", found.row.integer(13)}})}});
 }
 
 Result<Json> show_owner_view(Site& site, const Caller& caller, const std::string& name,
@@ -259,8 +275,7 @@ Result<UniqueFd> open_chunk_list(Site& site, const Caller& caller, const std::st
 
 Result<ByteVector> read_chunk(Site& site, const Caller& caller, const std::string& dataset_id,
                               const std::string& chunk) {
-  COFFER_TRY(const auto row,
-             site.db.row(fmt::format("{} WHERE id = ?", kDataset), {dataset_id}));
+  COFFER_TRY(const auto row, site.db.row(fmt::format("{} WHERE id = ?", kDataset), {dataset_id}));
   if (!row) return not_found("dataset", dataset_id);
   COFFER_CHECK(require_reader(caller, read_row(*row)));
   COFFER_TRY(const Digest name, Digest::parse("sha256:" + chunk));

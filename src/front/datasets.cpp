@@ -42,8 +42,8 @@ Result<> store_list(Site& site, const Caller& caller, const grant::Manifest& man
   COFFER_TRY(auto store, vault::Store::create(vault_of(site), manifest.dataset_id));
   COFFER_TRY(const UniqueFd list, open_upload(site, caller, post.chunk_list));
   if (auto put = store.put_list(list.get(), manifest.chunk_list); !put) {
-    return std::move(put).error().as(put.error().code == Code::FailedPrecondition ? "chunk_missing"
-                                                                                 : "chunk_list_digest");
+    return std::move(put).error().as(
+        put.error().code == Code::FailedPrecondition ? "chunk_missing" : "chunk_list_digest");
   }
   if (!manifest.is_public) return {};
   COFFER_TRY(const auto bytes, parse_key32(post.public_key));
@@ -58,8 +58,9 @@ Result<> check_post(const grant::Manifest& manifest, const VersionPost& post) {
                                              : "must be null: the dataset is protected");
   }
   if (post.keeper_key.empty() != is_public || post.owner_keys.empty() != is_public) {
-    return bad_field("keeper_key", is_public ? "must be null: the dataset is public"
-                                             : "and owner_keys are needed: the dataset is protected");
+    return bad_field("keeper_key", is_public
+                                       ? "must be null: the dataset is public"
+                                       : "and owner_keys are needed: the dataset is protected");
   }
   return {};
 }
@@ -104,10 +105,11 @@ Result<Json> add_version(Site& site, const Caller& caller, const std::string& na
   if (manifest.name != name) return bad_field("name", "of the manifest must be " + name);
   COFFER_CHECK(claim(site, caller, manifest.dataset_id));
   COFFER_CHECK(check_post(manifest, post));
-  COFFER_TRY(const auto other, site.db.row("SELECT id FROM datasets WHERE name = ? AND id <> ? AND EXISTS("
-                                           "SELECT 1 FROM versions v WHERE v.dataset = datasets.id AND"
-                                           " v.removed IS NULL)",
-                                           {name, manifest.dataset_id}));
+  COFFER_TRY(const auto other,
+             site.db.row("SELECT id FROM datasets WHERE name = ? AND id <> ? AND EXISTS("
+                         "SELECT 1 FROM versions v WHERE v.dataset = datasets.id AND"
+                         " v.removed IS NULL)",
+                         {name, manifest.dataset_id}));
   if (other) {
     return Error{Code::AlreadyExists, "there is a dataset " + name + " already"}.as("name_taken");
   }
@@ -124,8 +126,9 @@ Result<Json> add_version(Site& site, const Caller& caller, const std::string& na
     extra.set("proposal", base64(sealed));
   }
   COFFER_TRY(const auto key, parse_base64(post.keeper_key));
-  COFFER_TRY(const auto done, append(site, keeper::AddManifest{keeper::fresh_seed(), post.envelope, key},
-                                     std::move(extra)));
+  COFFER_TRY(const auto done,
+             append(site, keeper::AddManifest{keeper::fresh_seed(), post.envelope, key},
+                    std::move(extra)));
   use_up(site, post.chunk_list);
   if (!post.proposal.empty()) use_up(site, post.proposal);
   return Json::object({{"dataset", fmt::format("{}@v{}", name, manifest.version)},
@@ -148,12 +151,15 @@ Result<> apply(const Applied& context, const keeper::AddManifest& op) {
        extra.text_or("user", ""), base64(manifest.owner_key), now}));
   const auto entry = static_cast<std::int64_t>(context.appended.entries.front().index);
   return database.run(
-      "INSERT OR IGNORE INTO versions(manifest, dataset, n, envelope, list, entry_first, entry_last,"
-      " files, bytes, owner_keys, proposal, public_key, note, created) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+      "INSERT OR IGNORE INTO versions(manifest, dataset, n, envelope, list, entry_first, "
+      "entry_last,"
+      " files, bytes, owner_keys, proposal, public_key, note, created) "
+      "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
       {envelope.digest().text(), manifest.dataset_id, static_cast<std::int64_t>(manifest.version),
-       op.envelope, manifest.chunk_list.text(), entry, entry, static_cast<std::int64_t>(manifest.files),
-       static_cast<std::int64_t>(manifest.bytes), extra.text_or("owner_keys", ""),
-       extra.text_or("proposal", ""), extra.text_or("public_key", ""), extra.text_or("note", ""), now});
+       op.envelope, manifest.chunk_list.text(), entry, entry,
+       static_cast<std::int64_t>(manifest.files), static_cast<std::int64_t>(manifest.bytes),
+       extra.text_or("owner_keys", ""), extra.text_or("proposal", ""),
+       extra.text_or("public_key", ""), extra.text_or("note", ""), now});
 }
 
 Result<Json> set_card(Site& site, const Caller& caller, const std::string& name,
@@ -161,11 +167,12 @@ Result<Json> set_card(Site& site, const Caller& caller, const std::string& name,
   COFFER_TRY(const auto dataset, find_owned(site, caller, name));
   COFFER_TRY(const auto parsed, grant::parse_envelope(envelope));
   COFFER_TRY(const auto card, grant::open<grant::Card>(parsed));
-  if (card.dataset_id != dataset.id) return bad_field("dataset_id", "of the card must be " + dataset.id);
+  if (card.dataset_id != dataset.id)
+    return bad_field("dataset_id", "of the card must be " + dataset.id);
   COFFER_TRY(const auto done,
              append(site, keeper::SetCard{keeper::fresh_seed(), std::string(envelope)}));
-  COFFER_TRY(const auto version, site.db.row("SELECT n FROM versions WHERE manifest = ?",
-                                             {card.manifest.text()}));
+  COFFER_TRY(const auto version,
+             site.db.row("SELECT n FROM versions WHERE manifest = ?", {card.manifest.text()}));
   return Json::object({{"dataset", fmt::format("{}@v{}", name, version ? version->integer(0) : 0)},
                        {"sequence", card.sequence},
                        {"ledger", ledger_range(done)}});
@@ -178,9 +185,11 @@ Result<> apply(const Applied& context, const keeper::SetCard& op) {
   COFFER_CHECK(context.site.db.run("UPDATE versions SET entry_last = ? WHERE manifest = ?",
                                    {last, card.manifest.text()}));
   return context.site.db.run(
-      "UPDATE datasets SET class = ?, grade = ?, card = ?, card_digest = ?, card_sequence = ? WHERE id = ?",
+      "UPDATE datasets SET class = ?, grade = ?, card = ?, card_digest = ?, card_sequence = ? "
+      "WHERE id = ?",
       {std::string(grant::class_name(card.data_class)), static_cast<std::int64_t>(card.grade),
-       op.envelope, parsed.digest().text(), static_cast<std::int64_t>(card.sequence), card.dataset_id});
+       op.envelope, parsed.digest().text(), static_cast<std::int64_t>(card.sequence),
+       card.dataset_id});
 }
 
 Result<Json> set_limit(Site& site, const Caller& caller, const std::string& name,
@@ -208,11 +217,13 @@ Result<Json> set_limit(Site& site, const Caller& caller, const std::string& name
 Result<> apply(const Applied& context, const keeper::SetLimit& op) {
   COFFER_TRY(const auto parsed, grant::parse_envelope(op.envelope));
   COFFER_TRY(const auto limit, grant::open<grant::Limit>(parsed));
-  return context.site.db.run("UPDATE datasets SET limit_envelope = ?, limit_sequence = ? WHERE id = ?",
-                             {op.envelope, static_cast<std::int64_t>(limit.sequence), limit.dataset_id});
+  return context.site.db.run(
+      "UPDATE datasets SET limit_envelope = ?, limit_sequence = ? WHERE id = ?",
+      {op.envelope, static_cast<std::int64_t>(limit.sequence), limit.dataset_id});
 }
 
-Result<Json> patch_dataset(Site& site, const Caller& caller, const std::string& name, const Json& body) {
+Result<Json> patch_dataset(Site& site, const Caller& caller, const std::string& name,
+                           const Json& body) {
   COFFER_TRY(const auto dataset, find_owned(site, caller, name));
   if (const auto* readme = body["readme"].as_string()) {
     COFFER_CHECK(site.db.run("UPDATE datasets SET readme = ? WHERE id = ?", {*readme, dataset.id}));
@@ -221,7 +232,8 @@ Result<Json> patch_dataset(Site& site, const Caller& caller, const std::string& 
     if (*visible != "all" && *visible != "members" && *visible != "private") {
       return bad_field("visible", "must be all, members or private");
     }
-    COFFER_CHECK(site.db.run("UPDATE datasets SET visible = ? WHERE id = ?", {*visible, dataset.id}));
+    COFFER_CHECK(
+        site.db.run("UPDATE datasets SET visible = ? WHERE id = ?", {*visible, dataset.id}));
   }
   return show_dataset(site, caller, name);
 }
@@ -229,9 +241,10 @@ Result<Json> patch_dataset(Site& site, const Caller& caller, const std::string& 
 Result<Json> remove_version(Site& site, const Caller& caller, const std::string& name,
                             std::int64_t version, std::string_view) {
   COFFER_TRY(const auto dataset, find_owned(site, caller, name));
-  COFFER_TRY(const auto row, site.db.row("SELECT manifest, list FROM versions WHERE dataset = ? AND n = ?"
-                                         " AND removed IS NULL",
-                                         {dataset.id, version}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT manifest, list FROM versions WHERE dataset = ? AND n = ?"
+                         " AND removed IS NULL",
+                         {dataset.id, version}));
   if (!row) return not_found("dataset version", fmt::format("{}@v{}", name, version));
   COFFER_TRY(const Digest manifest, Digest::parse(row->text(0)));
   COFFER_TRY(const auto done, append(site, keeper::RemoveVersion{keeper::fresh_seed(), manifest}));
@@ -239,16 +252,18 @@ Result<Json> remove_version(Site& site, const Caller& caller, const std::string&
   COFFER_TRY(const Digest list, Digest::parse(row->text(1)));
   COFFER_CHECK(store.remove_list(list));
   // An hour: chunks of an add that is under way are younger.
-  COFFER_TRY(const auto collected, store.collect_garbage(site.clock.unix_time() - std::chrono::hours{1}));
+  COFFER_TRY(const auto collected,
+             store.collect_garbage(site.clock.unix_time() - std::chrono::hours{1}));
   return Json::object({{"dataset", fmt::format("{}@v{}", name, version)},
                        {"chunks_deleted", collected.chunks},
                        {"ledger", ledger_range(done)}});
 }
 
 Result<> apply(const Applied& context, const keeper::RemoveVersion& op) {
-  return context.site.db.run("UPDATE versions SET removed = ?, owner_keys = '', proposal = '' WHERE"
-                             " manifest = ?",
-                             {context.site.now_ms(), op.manifest.text()});
+  return context.site.db.run(
+      "UPDATE versions SET removed = ?, owner_keys = '', proposal = '' WHERE"
+      " manifest = ?",
+      {context.site.now_ms(), op.manifest.text()});
 }
 
 }  // namespace coffer::front

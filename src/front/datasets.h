@@ -33,9 +33,11 @@ Result<Json> set_card(Site& site, const Caller& caller, const std::string& name,
                       std::string_view envelope);
 Result<Json> set_limit(Site& site, const Caller& caller, const std::string& name,
                        std::string_view envelope);
-Result<Json> patch_dataset(Site& site, const Caller& caller, const std::string& name, const Json& body);
+Result<Json> patch_dataset(Site& site, const Caller& caller, const std::string& name,
+                           const Json& body);
 
-Result<Json> list_datasets(Site& site, const Caller& caller, const std::string& query, const Page& page);
+Result<Json> list_datasets(Site& site, const Caller& caller, const std::string& query,
+                           const Page& page);
 Result<Json> show_dataset(Site& site, const Caller& caller, const std::string& name);
 // `version` 0: the newest.
 Result<Json> show_version(Site& site, const Caller& caller, const std::string& name,

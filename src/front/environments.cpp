@@ -26,9 +26,10 @@ constexpr std::string_view kEnvironment =
 Result<Json> environment_json(Site& site, const db::Row& row) {
   COFFER_TRY(const Json spec, Json::parse(row.text(3)));
   COFFER_TRY(const Json description, Json::parse(row.text(9)));
-  COFFER_TRY(const auto older, site.db.rows("SELECT digest FROM environment_digests WHERE name = ? AND"
-                                            " digest <> ? ORDER BY built DESC",
-                                            {row.text(0), row.text(2)}));
+  COFFER_TRY(const auto older,
+             site.db.rows("SELECT digest FROM environment_digests WHERE name = ? AND"
+                          " digest <> ? ORDER BY built DESC",
+                          {row.text(0), row.text(2)}));
   Json digests = Json::array();
   for (const auto& one : older) digests.push(one.text(0));
   const Json& variables = description["variables"];
@@ -76,40 +77,45 @@ Result<env::Spec> spec_of(const Json& body) {
 
 Result<> finish_build(Site& site, const env::Built& built) {
   COFFER_TRY(auto transaction, db::Transaction::begin(site.db));
-  COFFER_CHECK(site.db.run("INSERT OR REPLACE INTO environment_digests(digest, name, description, bytes,"
-                           " built) VALUES(?,?,?,?,?)",
-                           {built.digest.text(), built.name, built.description,
-                            static_cast<std::int64_t>(built.bytes), site.now_ms()}));
-  COFFER_CHECK(site.db.run("UPDATE environments SET state = 'ready', digest = ?, percent = 100, stage ="
-                           " 'ready', error = '', built = ? WHERE name = ?",
-                           {built.digest.text(), site.now_ms(), built.name}));
+  COFFER_CHECK(
+      site.db.run("INSERT OR REPLACE INTO environment_digests(digest, name, description, bytes,"
+                  " built) VALUES(?,?,?,?,?)",
+                  {built.digest.text(), built.name, built.description,
+                   static_cast<std::int64_t>(built.bytes), site.now_ms()}));
+  COFFER_CHECK(
+      site.db.run("UPDATE environments SET state = 'ready', digest = ?, percent = 100, stage ="
+                  " 'ready', error = '', built = ? WHERE name = ?",
+                  {built.digest.text(), site.now_ms(), built.name}));
   return transaction.commit();
 }
 
 struct BuilderEvents {
   Site& site;
   Result<> operator()(const env::Progress& e) const {
-    COFFER_CHECK(site.db.run("UPDATE environments SET state = 'building', stage = ?, percent = ? WHERE"
-                             " name = ?",
-                             {std::string(env::stage_name(e.stage)), std::int64_t{e.percent}, e.name}));
+    COFFER_CHECK(
+        site.db.run("UPDATE environments SET state = 'building', stage = ?, percent = ? WHERE"
+                    " name = ?",
+                    {std::string(env::stage_name(e.stage)), std::int64_t{e.percent}, e.name}));
     if (e.line.empty()) return {};
     return site.db.run("UPDATE environments SET log = log || ? WHERE name = ? AND length(log) < ?",
                        {e.line + "\n", e.name, static_cast<std::int64_t>(kLogMax)});
   }
   Result<> operator()(const env::Built& e) const { return finish_build(site, e); }
   Result<> operator()(const env::Failed& e) const {
-    return site.db.run("UPDATE environments SET state = 'failed', stage = 'failed', error = ?, built = ?"
-                       " WHERE name = ?",
-                       {e.message, site.now_ms(), e.name});
+    return site.db.run(
+        "UPDATE environments SET state = 'failed', stage = 'failed', error = ?, built = ?"
+        " WHERE name = ?",
+        {e.message, site.now_ms(), e.name});
   }
   Result<> operator()(const env::Removed&) const { return {}; }
 };
 
 Result<std::string> digest_of(Site& site, const std::string& name) {
-  COFFER_TRY(const auto row,
-             site.db.row("SELECT digest FROM environments WHERE name = ?1 AND digest <> '' UNION SELECT"
-                         " digest FROM environment_digests WHERE digest = ?1",
-                         {name}));
+  COFFER_TRY(
+      const auto row,
+      site.db.row("SELECT digest FROM environments WHERE name = ?1 AND digest <> '' UNION SELECT"
+                  " digest FROM environment_digests WHERE digest = ?1",
+                  {name}));
   if (row) return row->text(0);
   return Error{Code::NotFound, "no environment " + printable(name, 80)}
       .as("environment_unknown")
@@ -128,19 +134,24 @@ void send_unpack(Site& site, const std::string& upload) {
 
 Result<Json> post_environment(Site& site, const Caller& caller, const Json& body) {
   const std::string name = body.text_or("name", "");
-  if (!env::is_environment_name(name)) return bad_field("name", "must be [a-z0-9][a-z0-9._-]{0,62}");
+  if (!env::is_environment_name(name))
+    return bad_field("name", "must be [a-z0-9][a-z0-9._-]{0,62}");
   COFFER_TRY(const auto spec, spec_of(body));
-  COFFER_TRY(const auto known, site.db.row("SELECT state FROM environments WHERE name = ?", {name}));
+  COFFER_TRY(const auto known,
+             site.db.row("SELECT state FROM environments WHERE name = ?", {name}));
   if (known && known->text(0) == "building") {
-    return Error{Code::FailedPrecondition, name + " is being built"}.as("environment_not_ready").then(
-        "coffer env show " + name);
+    return Error{Code::FailedPrecondition, name + " is being built"}
+        .as("environment_not_ready")
+        .then("coffer env show " + name);
   }
   const std::string text = spec.json().canonical();
-  COFFER_CHECK(site.db.run(
-      "INSERT INTO environments(name, state, spec, user, stage, created) VALUES(?,'queued',?,?,'queued',?)"
-      " ON CONFLICT(name) DO UPDATE SET state = 'queued', spec = excluded.spec, stage = 'queued', error ="
-      " '', log = '', percent = 0, built = NULL",
-      {name, text, caller.user, site.now_ms()}));
+  COFFER_CHECK(
+      site.db.run("INSERT INTO environments(name, state, spec, user, stage, created) "
+                  "VALUES(?,'queued',?,?,'queued',?)"
+                  " ON CONFLICT(name) DO UPDATE SET state = 'queued', spec = excluded.spec, stage "
+                  "= 'queued', error ="
+                  " '', log = '', percent = 0, built = NULL",
+                  {name, text, caller.user, site.now_ms()}));
   send_build(site, name, text);
   return show_environment(site, name);
 }
@@ -158,8 +169,9 @@ Result<Json> list_environments(Site& site, const Page& page) {
 }
 
 Result<Json> show_environment(Site& site, const std::string& name) {
-  COFFER_TRY(const auto row, site.db.row(fmt::format("{} WHERE e.name = ?1 OR e.digest = ?1", kEnvironment),
-                                         {name}));
+  COFFER_TRY(
+      const auto row,
+      site.db.row(fmt::format("{} WHERE e.name = ?1 OR e.digest = ?1", kEnvironment), {name}));
   if (row) return environment_json(site, *row);
   return Error{Code::NotFound, "no environment " + printable(name, 80)}
       .as("environment_unknown")
@@ -167,7 +179,8 @@ Result<Json> show_environment(Site& site, const std::string& name) {
 }
 
 Result<Json> environment_log(Site& site, const std::string& name, std::uint64_t offset) {
-  COFFER_TRY(const auto row, site.db.row("SELECT log, state FROM environments WHERE name = ?", {name}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT log, state FROM environments WHERE name = ?", {name}));
   if (!row) return not_found("environment", name);
   const std::string& log = row->text(0);
   const std::string text = offset < log.size() ? log.substr(offset, kLogPage) : std::string{};
@@ -185,9 +198,10 @@ Result<std::filesystem::path> environment_archive(Site& site, const std::string&
 Result<> remove_environment(Site& site, const Caller& caller, const std::string& name) {
   COFFER_CHECK(require_role(caller, "operator"));
   COFFER_TRY(const auto digest, digest_of(site, name));
-  COFFER_TRY(const auto used, site.db.row("SELECT 1 FROM runs WHERE state IN ('queued','running') AND"
-                                          " instr(envelope, ?) > 0",
-                                          {digest}));
+  COFFER_TRY(const auto used,
+             site.db.row("SELECT 1 FROM runs WHERE state IN ('queued','running') AND"
+                         " instr(envelope, ?) > 0",
+                         {digest}));
   if (used) {
     return Error{Code::FailedPrecondition, name + " is used by a run that is not over"}.as(
         "environment_in_use");
@@ -203,13 +217,15 @@ Result<> remove_environment(Site& site, const Caller& caller, const std::string&
   return {};
 }
 
-Result<> on_builder_event(Site& site, const env::Event& event) {
+Result<> on_builder_record(Site& site, ByteView record) {
+  COFFER_TRY(const auto event, env::decode_event(record));
   return std::visit(BuilderEvents{site}, event);
 }
 
 Result<> resume_builder(Site& site) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT name, spec FROM environments WHERE state IN ('queued',"
-                                           "'building') ORDER BY created"));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT name, spec FROM environments WHERE state IN ('queued',"
+                          "'building') ORDER BY created"));
   for (const auto& row : rows) send_build(site, row.text(0), row.text(1));
   return {};
 }
@@ -225,15 +241,15 @@ void post_program(Site& site, const Caller& caller, const Json& body, JsonReply 
     if (!done) return reply(std::move(done));
     const std::string digest = done->text_or("digest", "");
     if (digest != wanted) {
-      return reply(Error{Code::InvalidArgument, fmt::format("the upload unpacks to {}, not to {}", digest,
-                                                            printable(wanted, 80))}
+      return reply(Error{Code::InvalidArgument, fmt::format("the upload unpacks to {}, not to {}",
+                                                            digest, printable(wanted, 80))}
                        .as("program_tree")
                        .at("digest"));
     }
-    if (auto kept = site.db.run("INSERT OR IGNORE INTO programs(digest, user, files, bytes, created)"
-                                " VALUES(?,?,?,?,?)",
-                                {digest, user, done->int_or("files", 0), done->int_or("bytes", 0),
-                                 site.now_ms()});
+    if (auto kept = site.db.run(
+            "INSERT OR IGNORE INTO programs(digest, user, files, bytes, created)"
+            " VALUES(?,?,?,?,?)",
+            {digest, user, done->int_or("files", 0), done->int_or("bytes", 0), site.now_ms()});
         !kept) {
       return reply(std::move(kept).error());
     }
@@ -243,9 +259,10 @@ void post_program(Site& site, const Caller& caller, const Json& body, JsonReply 
 }
 
 Result<Json> show_program(Site& site, const std::string& digest) {
-  COFFER_TRY(const auto row, site.db.row("SELECT digest, files, bytes, created FROM programs WHERE digest ="
-                                         " ?",
-                                         {digest}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT digest, files, bytes, created FROM programs WHERE digest ="
+                         " ?",
+                         {digest}));
   if (!row) {
     return Error{Code::NotFound, "no program " + printable(digest, 80)}.as("program_unknown");
   }

@@ -19,7 +19,8 @@ Result<Json> environment_log(Site& site, const std::string& name, std::uint64_t 
 Result<std::filesystem::path> environment_archive(Site& site, const std::string& name);
 Result<> remove_environment(Site& site, const Caller& caller, const std::string& name);
 
-Result<> on_builder_event(Site& site, const env::Event& event);
+// One record of the builder. Errors: Corrupt (it is none: drop the connection), the database's.
+Result<> on_builder_record(Site& site, ByteView record);
 // The builder (re)connected: what it had not finished is asked for again.
 Result<> resume_builder(Site& site);
 

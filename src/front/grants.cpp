@@ -15,7 +15,8 @@ namespace coffer::front {
 namespace {
 
 constexpr std::string_view kGrant =
-    "SELECT g.digest, g.id, g.dataset, g.envelope, g.owner, g.revoked, d.name, g.created FROM grants g"
+    "SELECT g.digest, g.id, g.dataset, g.envelope, g.owner, g.revoked, d.name, g.created FROM "
+    "grants g"
     " JOIN datasets d ON d.id = g.dataset";
 constexpr std::string_view kNamesCaller =
     "(g.owner = ? OR ? OR EXISTS(SELECT 1 FROM grant_users u WHERE u.grant_digest = g.digest AND"
@@ -26,15 +27,17 @@ std::vector<db::Value> named(const Caller& caller) {
 }
 
 Result<Json> users_json(Site& site, const std::string& grant, const std::string& role) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT user FROM grant_users WHERE grant_digest = ? AND role ="
-                                           " ? ORDER BY user",
-                                           {grant, role}));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT user FROM grant_users WHERE grant_digest = ? AND role ="
+                          " ? ORDER BY user",
+                          {grant, role}));
   Json out = Json::array();
   for (const auto& row : rows) out.push(row.text(0));
   return out;
 }
 
-std::string state_of(const Site& site, const grant::Grant& terms, const keeper::BudgetReply& budget) {
+std::string state_of(const Site& site, const grant::Grant& terms,
+                     const keeper::BudgetReply& budget) {
   const auto now = site.clock.unix_time();
   if (budget.closed) return "revoked";
   if (now < terms.not_before) return "not_yet";
@@ -42,11 +45,12 @@ std::string state_of(const Site& site, const grant::Grant& terms, const keeper::
 }
 
 Result<std::string> dataset_ref(Site& site, const db::Row& row, const grant::Grant& terms) {
-  COFFER_TRY(const auto version,
-             site.db.row("SELECT n FROM versions WHERE dataset = ? AND (manifest = ? OR ? = '') ORDER BY n"
-                         " DESC LIMIT 1",
-                         {row.text(2), terms.manifest ? terms.manifest->text() : std::string{},
-                          terms.manifest ? terms.manifest->text() : std::string{}}));
+  COFFER_TRY(
+      const auto version,
+      site.db.row("SELECT n FROM versions WHERE dataset = ? AND (manifest = ? OR ? = '') ORDER BY n"
+                  " DESC LIMIT 1",
+                  {row.text(2), terms.manifest ? terms.manifest->text() : std::string{},
+                   terms.manifest ? terms.manifest->text() : std::string{}}));
   return fmt::format("{}@v{}", row.text(6), version ? version->integer(0) : 1);
 }
 
@@ -54,14 +58,14 @@ Result<Json> grant_json(Site& site, const db::Row& row) {
   COFFER_TRY(const auto envelope, grant::parse_envelope(row.text(3)));
   COFFER_TRY(const auto terms, grant::open<grant::Grant>(envelope));
   COFFER_TRY(const Json payload, Json::parse(envelope.payload));
-  COFFER_TRY(const auto budget,
-             site.links.ask_keeper_for<keeper::BudgetReply>(keeper::GrantBudget{envelope.digest()}));
+  COFFER_TRY(const auto budget, site.links.ask_keeper_for<keeper::BudgetReply>(
+                                    keeper::GrantBudget{envelope.digest()}));
   COFFER_TRY(Json grantees, users_json(site, row.text(0), "grantee"));
   COFFER_TRY(Json approvers, users_json(site, row.text(0), "approver"));
-  COFFER_TRY(const auto runs, site.db.row("SELECT COUNT(*) FROM run_grants WHERE grant_digest = ?",
-                                          {row.text(0)}));
-  COFFER_TRY(const auto entries, site.db.row("SELECT MIN(idx), MAX(idx) FROM entries WHERE object = ?",
-                                             {row.text(0)}));
+  COFFER_TRY(const auto runs,
+             site.db.row("SELECT COUNT(*) FROM run_grants WHERE grant_digest = ?", {row.text(0)}));
+  COFFER_TRY(const auto entries,
+             site.db.row("SELECT MIN(idx), MAX(idx) FROM entries WHERE object = ?", {row.text(0)}));
   COFFER_TRY(const auto dataset, dataset_ref(site, row, terms));
   COFFER_TRY(Json envelope_json, Json::parse(row.text(3)));
   Json out = Json::object({{"id", row.text(1)},
@@ -93,8 +97,8 @@ Result<db::Row> find_grant(Site& site, const Caller& caller, const std::string& 
                                                kNamesCaller),
                                    std::move(parameters)));
   if (row) return *std::move(row);
-  return Error{Code::NotFound, "grant " + printable(id, 60) + " is unknown, or not yours to see"}.as(
-      "grant_unknown");
+  return Error{Code::NotFound, "grant " + printable(id, 60) + " is unknown, or not yours to see"}
+      .as("grant_unknown");
 }
 
 Result<> add_grant_users(Site& site, const std::string& digest, const std::vector<SignPublic>& keys,
@@ -102,18 +106,21 @@ Result<> add_grant_users(Site& site, const std::string& digest, const std::vecto
   for (const auto& key : keys) {
     COFFER_TRY(const auto user, user_of_key(site, key));
     if (user.empty()) continue;
-    COFFER_CHECK(site.db.run("INSERT OR IGNORE INTO grant_users(grant_digest, user, role) VALUES(?,?,?)",
-                             {digest, user, role}));
+    COFFER_CHECK(
+        site.db.run("INSERT OR IGNORE INTO grant_users(grant_digest, user, role) VALUES(?,?,?)",
+                    {digest, user, role}));
   }
   return {};
 }
 
-// What a revocation sets off: nothing new starts, what runs ends at its slot, what is held is withheld.
+// What a revocation sets off: nothing new starts, what runs ends at its slot, what is held is
+// withheld.
 Result<> follow_revocation(Site& site, const std::string& digest) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT r.digest FROM runs r JOIN run_grants g ON g.run ="
-                                           " r.digest WHERE g.grant_digest = ? AND r.state IN"
-                                           " ('queued','running')",
-                                           {digest}));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT r.digest FROM runs r JOIN run_grants g ON g.run ="
+                          " r.digest WHERE g.grant_digest = ? AND r.state IN"
+                          " ('queued','running')",
+                          {digest}));
   for (const auto& row : rows) {
     COFFER_CHECK(end_run(site, row.text(0), keeper::CancelCause::Revoked));
   }
@@ -123,8 +130,8 @@ Result<> follow_revocation(Site& site, const std::string& digest) {
 Result<Json> request_json(const db::Row& row) {
   COFFER_TRY(Json body, Json::parse(row.text(3)));
   const std::string& grant = row.text(4);
-  Json out = Json::object({{"id", row.text(0)}, {"state", grant.empty() ? "open" : "granted"},
-                           {"user", row.text(1)}});
+  Json out = Json::object(
+      {{"id", row.text(0)}, {"state", grant.empty() ? "open" : "granted"}, {"user", row.text(1)}});
   for (const auto& [name, value] : *body.as_object()) out.set(name, value);
   Json granted;
   if (!grant.empty()) {
@@ -135,7 +142,8 @@ Result<Json> request_json(const db::Row& row) {
 }
 
 constexpr std::string_view kRequest =
-    "SELECT r.id, r.user, r.dataset, r.body, r.grant_digest, r.created FROM requests r JOIN datasets d ON"
+    "SELECT r.id, r.user, r.dataset, r.body, r.grant_digest, r.created FROM requests r JOIN "
+    "datasets d ON"
     " d.id = r.dataset";
 
 }  // namespace
@@ -145,11 +153,13 @@ Result<Json> post_request(Site& site, const Caller& caller, const Json& body) {
   const std::string name = reference.substr(0, reference.find('@'));
   COFFER_TRY(const auto dataset, find_dataset(site, caller, name));
   if (dataset.is_public) {
-    return Error{Code::FailedPrecondition, name + " is public: no grant is needed"}.as("public_dataset");
+    return Error{Code::FailedPrecondition, name + " is public: no grant is needed"}.as(
+        "public_dataset");
   }
   const std::string id = "req_" + base32(random_bytes(10));
-  COFFER_CHECK(site.db.run("INSERT INTO requests(id, user, dataset, body, created) VALUES(?,?,?,?,?)",
-                           {id, caller.user, dataset.id, body.canonical(), site.now_ms()}));
+  COFFER_CHECK(
+      site.db.run("INSERT INTO requests(id, user, dataset, body, created) VALUES(?,?,?,?,?)",
+                  {id, caller.user, dataset.id, body.canonical(), site.now_ms()}));
   site.on_notice(Json::object({{"event", "request"}, {"request", id}, {"dataset", name}}));
   return show_request(site, caller, id);
 }
@@ -163,12 +173,13 @@ Result<Json> show_request(Site& site, const Caller& caller, const std::string& i
 }
 
 Result<Json> list_requests(Site& site, const Caller& caller, const Page& page) {
-  COFFER_TRY(const auto rows,
-             site.db.rows(fmt::format("{} WHERE (r.user = ? OR d.owner = ?) AND r.id > ? ORDER BY r.id"
-                                      " LIMIT ?",
-                                      kRequest),
-                          {caller.user, caller.user, page.cursor,
-                           static_cast<std::int64_t>(page.limit + 1)}));
+  COFFER_TRY(
+      const auto rows,
+      site.db.rows(
+          fmt::format("{} WHERE (r.user = ? OR d.owner = ?) AND r.id > ? ORDER BY r.id"
+                      " LIMIT ?",
+                      kRequest),
+          {caller.user, caller.user, page.cursor, static_cast<std::int64_t>(page.limit + 1)}));
   Json::Array items;
   for (const auto& row : rows) {
     COFFER_TRY(Json item, request_json(row));
@@ -187,11 +198,12 @@ Result<Json> post_grant(Site& site, const Caller& caller, std::string_view envel
   COFFER_TRY(const auto dataset, site.db.row("SELECT name FROM datasets WHERE id = ? AND owner = ?",
                                              {terms.dataset_id, caller.user}));
   if (!dataset) {
-    return Error{Code::Denied, "dataset " + terms.dataset_id + " is not yours to grant"}.as("not_owner");
+    return Error{Code::Denied, "dataset " + terms.dataset_id + " is not yours to grant"}.as(
+        "not_owner");
   }
-  COFFER_CHECK(append(site, keeper::AddGrant{keeper::fresh_seed(), std::string(envelope)},
-                      Json::object({{"user", caller.user}, {"request", request},
-                                    {"time", site.now_ms()}})));
+  COFFER_CHECK(
+      append(site, keeper::AddGrant{keeper::fresh_seed(), std::string(envelope)},
+             Json::object({{"user", caller.user}, {"request", request}, {"time", site.now_ms()}})));
   return show_grant(site, caller, digest);
 }
 
@@ -201,11 +213,11 @@ Result<> apply(const Applied& context, const keeper::AddGrant& op) {
   COFFER_TRY(const auto terms, grant::open<grant::Grant>(parsed));
   const std::string digest = parsed.digest().text();
   const std::string request = context.extra.text_or("request", "");
-  COFFER_CHECK(site.db.run("INSERT OR IGNORE INTO grants(digest, id, dataset, envelope, owner, request,"
-                           " created) VALUES(?,?,?,?,?,?,?)",
-                           {digest, grant::grant_id(parsed.digest()), terms.dataset_id, op.envelope,
-                            context.extra.text_or("user", ""), request,
-                            context.extra.int_or("time", 0)}));
+  COFFER_CHECK(
+      site.db.run("INSERT OR IGNORE INTO grants(digest, id, dataset, envelope, owner, request,"
+                  " created) VALUES(?,?,?,?,?,?,?)",
+                  {digest, grant::grant_id(parsed.digest()), terms.dataset_id, op.envelope,
+                   context.extra.text_or("user", ""), request, context.extra.int_or("time", 0)}));
   COFFER_CHECK(add_grant_users(site, digest, terms.grantee_keys, "grantee"));
   COFFER_CHECK(add_grant_users(site, digest, terms.approver_keys, "approver"));
   if (request.empty()) return {};
@@ -216,9 +228,10 @@ Result<Json> list_grants(Site& site, const Caller& caller, const Page& page) {
   std::vector<db::Value> parameters = named(caller);
   parameters.emplace_back(page.cursor);
   parameters.emplace_back(static_cast<std::int64_t>(page.limit + 1));
-  COFFER_TRY(const auto rows, site.db.rows(fmt::format("{} WHERE {} AND g.id > ? ORDER BY g.id LIMIT ?",
-                                                       kGrant, kNamesCaller),
-                                           std::move(parameters)));
+  COFFER_TRY(const auto rows,
+             site.db.rows(fmt::format("{} WHERE {} AND g.id > ? ORDER BY g.id LIMIT ?", kGrant,
+                                      kNamesCaller),
+                          std::move(parameters)));
   Json::Array items;
   for (const auto& row : rows) {
     COFFER_TRY(Json item, grant_json(site, row));
@@ -238,7 +251,8 @@ Result<Json> revoke_grant(Site& site, const Caller& caller, const std::string& i
   const std::string digest = row.text(0);
   COFFER_TRY(const auto parsed, grant::parse_envelope(envelope));
   COFFER_TRY(const auto revocation, grant::open<grant::Revocation>(parsed));
-  if (revocation.grant.text() != digest) return bad_field("grant", "of the revocation must be " + digest);
+  if (revocation.grant.text() != digest)
+    return bad_field("grant", "of the revocation must be " + digest);
   COFFER_CHECK(append(site, keeper::Revoke{keeper::fresh_seed(), std::string(envelope)},
                       Json::object({{"time", site.now_ms()}})));
   COFFER_CHECK(follow_revocation(site, digest));

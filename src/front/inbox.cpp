@@ -46,55 +46,67 @@ using Items = std::vector<Item>;
 
 Result<> add_requests(Site& site, const Caller& caller, Items& items) {
   COFFER_TRY(const auto rows,
-             site.db.rows("SELECT r.id, r.user, r.body, r.created FROM requests r JOIN datasets d ON d.id ="
-                          " r.dataset WHERE d.owner = ? AND r.grant_digest = '' ORDER BY r.created DESC"
-                          " LIMIT ?",
-                          {caller.user, kItemsMax}));
+             site.db.rows(
+                 "SELECT r.id, r.user, r.body, r.created FROM requests r JOIN datasets d ON d.id ="
+                 " r.dataset WHERE d.owner = ? AND r.grant_digest = '' ORDER BY r.created DESC"
+                 " LIMIT ?",
+                 {caller.user, kItemsMax}));
   for (const auto& row : rows) {
     COFFER_TRY(const Json body, Json::parse(row.text(2)));
     const std::string dataset = body.text_or("dataset", "");
-    items.push_back({.kind = "request", .subject = row.text(0), .time = row.integer(3),
-                     .user = row.text(1), .dataset = dataset,
-                     .text = fmt::format("{} asks for {}: {}", row.text(1), dataset,
-                                         printable(body.text_or("purpose", ""), kPurposeShown)),
-                     .next = fmt::format("coffer grant give {} --request {}", dataset, row.text(0))});
+    items.push_back(
+        {.kind = "request",
+         .subject = row.text(0),
+         .time = row.integer(3),
+         .user = row.text(1),
+         .dataset = dataset,
+         .text = fmt::format("{} asks for {}: {}", row.text(1), dataset,
+                             printable(body.text_or("purpose", ""), kPurposeShown)),
+         .next = fmt::format("coffer grant give {} --request {}", dataset, row.text(0))});
   }
   return {};
 }
 
 Result<> add_held(Site& site, const Caller& caller, Items& items) {
   COFFER_TRY(const auto rows,
-             site.db.rows("SELECT r.id, o.name, o.held_until, r.user, r.name FROM outputs o JOIN runs r ON"
-                          " r.digest = o.run WHERE o.verdict = 'held' AND EXISTS(SELECT 1 FROM run_grants"
-                          " g JOIN grant_users u ON u.grant_digest = g.grant_digest WHERE g.run = o.run AND"
-                          " u.role = 'approver' AND u.user = ?1) AND NOT EXISTS(SELECT 1 FROM approvals a"
-                          " WHERE a.run = o.run AND a.output = o.name AND a.approver = ?1) ORDER BY"
-                          " o.held_until LIMIT ?2",
-                          {caller.user, kItemsMax}));
+             site.db.rows(
+                 "SELECT r.id, o.name, o.held_until, r.user, r.name FROM outputs o JOIN runs r ON"
+                 " r.digest = o.run WHERE o.verdict = 'held' AND EXISTS(SELECT 1 FROM run_grants"
+                 " g JOIN grant_users u ON u.grant_digest = g.grant_digest WHERE g.run = o.run AND"
+                 " u.role = 'approver' AND u.user = ?1) AND NOT EXISTS(SELECT 1 FROM approvals a"
+                 " WHERE a.run = o.run AND a.output = o.name AND a.approver = ?1) ORDER BY"
+                 " o.held_until LIMIT ?2",
+                 {caller.user, kItemsMax}));
   for (const auto& row : rows) {
     const std::string subject = row.text(0) + "/" + row.text(1);
-    items.push_back({.kind = "held", .subject = subject, .time = row.integer(2) - kHeldMs,
+    items.push_back({.kind = "held",
+                     .subject = subject,
+                     .time = row.integer(2) - kHeldMs,
                      .user = row.text(3),
-                     .text = fmt::format("'{}' of {}'s run of {} waits for your review", row.text(1),
-                                         row.text(3), printable(row.text(4), 63)),
-                     .next = "coffer review show " + subject, .deadline = row.integer(2)});
+                     .text = fmt::format("'{}' of {}'s run of {} waits for your review",
+                                         row.text(1), row.text(3), printable(row.text(4), 63)),
+                     .next = "coffer review show " + subject,
+                     .deadline = row.integer(2)});
   }
   return {};
 }
 
 // Events carry the instant at which everybody could know: the slot, or the decision.
 Result<> add_verdicts(Site& site, const Caller& caller, Items& items) {
-  COFFER_TRY(const auto rows,
-             site.db.rows("SELECT r.id, e.time, e.body FROM events e JOIN runs r ON r.digest = e.run WHERE"
-                          " r.user = ? AND e.time >= ? AND json_extract(e.body, '$.verdict') IN"
-                          " ('released', 'refused') ORDER BY e.time DESC LIMIT ?",
-                          {caller.user, site.now_ms() - kNewsMs, kItemsMax}));
+  COFFER_TRY(
+      const auto rows,
+      site.db.rows("SELECT r.id, e.time, e.body FROM events e JOIN runs r ON r.digest = e.run WHERE"
+                   " r.user = ? AND e.time >= ? AND json_extract(e.body, '$.verdict') IN"
+                   " ('released', 'refused') ORDER BY e.time DESC LIMIT ?",
+                   {caller.user, site.now_ms() - kNewsMs, kItemsMax}));
   for (const auto& row : rows) {
     COFFER_TRY(const Json event, Json::parse(row.text(2)));
     const std::string verdict = event.text_or("verdict", "");
     const std::string subject = row.text(0) + "/" + event.text_or("output", "");
     const bool released = verdict == "released";
-    items.push_back({.kind = verdict, .subject = subject, .time = row.integer(1),
+    items.push_back({.kind = verdict,
+                     .subject = subject,
+                     .time = row.integer(1),
                      .text = subject + " was " + event.text_or("text", verdict),
                      .next = released ? fmt::format("coffer fetch {} -o DIR", subject)
                                       : "coffer runs show " + row.text(0)});
@@ -130,32 +142,46 @@ Result<> add_grant(Site& site, const Caller& caller, const db::Row& row, Items& 
   const std::int64_t given = row.integer(3);
   const std::string& dataset = row.text(4);
   if (owner != caller.user && given >= now - kNewsMs) {
-    items.push_back({.kind = "grant_given", .subject = id, .time = given, .user = owner,
+    items.push_back({.kind = "grant_given",
+                     .subject = id,
+                     .time = given,
+                     .user = owner,
                      .dataset = dataset,
                      .text = fmt::format("{} gave you {} on {}", owner, id, dataset),
-                     .next = "coffer grant show " + id, .deadline = until});
+                     .next = "coffer grant show " + id,
+                     .deadline = until});
   }
   if (until - now <= kSoonMs) {
-    items.push_back({.kind = "grant_expiring", .subject = id, .time = until - kSoonMs, .user = owner,
+    items.push_back({.kind = "grant_expiring",
+                     .subject = id,
+                     .time = until - kSoonMs,
+                     .user = owner,
                      .dataset = dataset,
                      .text = fmt::format("{} on {} ends {}", id, dataset, time_text(until)),
-                     .next = "coffer grant show " + id, .deadline = until});
+                     .next = "coffer grant show " + id,
+                     .deadline = until});
   }
-  COFFER_TRY(const auto budget,
-             site.links.ask_keeper_for<keeper::BudgetReply>(keeper::GrantBudget{envelope.digest()}));
+  COFFER_TRY(const auto budget, site.links.ask_keeper_for<keeper::BudgetReply>(
+                                    keeper::GrantBudget{envelope.digest()}));
   if (budget.closed || !mostly_used(budget)) return {};
-  items.push_back({.kind = "budget", .subject = id, .time = now, .user = owner, .dataset = dataset,
-                   .text = used_text(id, budget), .next = "coffer grant show " + id});
+  items.push_back({.kind = "budget",
+                   .subject = id,
+                   .time = now,
+                   .user = owner,
+                   .dataset = dataset,
+                   .text = used_text(id, budget),
+                   .next = "coffer grant show " + id});
   return {};
 }
 
 Result<> add_grants(Site& site, const Caller& caller, Items& items) {
   COFFER_TRY(const auto rows,
-             site.db.rows("SELECT g.id, g.envelope, g.owner, g.created, d.name FROM grants g JOIN datasets d"
-                          " ON d.id = g.dataset WHERE g.revoked IS NULL AND (g.owner = ?1 OR EXISTS(SELECT 1"
-                          " FROM grant_users u WHERE u.grant_digest = g.digest AND u.user = ?1 AND u.role ="
-                          " 'grantee')) ORDER BY g.created DESC LIMIT ?2",
-                          {caller.user, kItemsMax}));
+             site.db.rows(
+                 "SELECT g.id, g.envelope, g.owner, g.created, d.name FROM grants g JOIN datasets d"
+                 " ON d.id = g.dataset WHERE g.revoked IS NULL AND (g.owner = ?1 OR EXISTS(SELECT 1"
+                 " FROM grant_users u WHERE u.grant_digest = g.digest AND u.user = ?1 AND u.role ="
+                 " 'grantee')) ORDER BY g.created DESC LIMIT ?2",
+                 {caller.user, kItemsMax}));
   for (const auto& row : rows) COFFER_CHECK(add_grant(site, caller, row, items));
   return {};
 }
@@ -169,22 +195,28 @@ Result<> add_limits(Site& site, const Caller& caller, Items& items) {
                site.links.ask_keeper_for<keeper::BudgetReply>(keeper::DatasetBudget{row.text(0)}));
     if (!mostly_used(budget)) continue;
     const auto used = budget.spent + budget.reserved;
-    items.push_back({.kind = "budget", .subject = row.text(1), .time = site.now_ms(),
-                     .dataset = row.text(1),
-                     .text = fmt::format("{} has given out or reserved {} of {} bits for life",
-                                         row.text(1), render_count(used.bits),
-                                         render_count(budget.limit.bits)),
-                     .next = "coffer data show " + row.text(1)});
+    items.push_back(
+        {.kind = "budget",
+         .subject = row.text(1),
+         .time = site.now_ms(),
+         .dataset = row.text(1),
+         .text = fmt::format("{} has given out or reserved {} of {} bits for life", row.text(1),
+                             render_count(used.bits), render_count(budget.limit.bits)),
+         .next = "coffer data show " + row.text(1)});
   }
   return {};
 }
 
 Result<> add_key_missing(Site& site, const Caller& caller, Items& items) {
-  COFFER_TRY(const auto row, site.db.row("SELECT created FROM users WHERE name = ? AND sign_key = ''",
-                                         {caller.user}));
+  COFFER_TRY(
+      const auto row,
+      site.db.row("SELECT created FROM users WHERE name = ? AND sign_key = ''", {caller.user}));
   if (!row) return {};
-  items.push_back({.kind = "key_missing", .subject = caller.user, .time = row->integer(0),
-                   .user = caller.user, .text = "you have no registered key: nothing can be signed",
+  items.push_back({.kind = "key_missing",
+                   .subject = caller.user,
+                   .time = row->integer(0),
+                   .user = caller.user,
+                   .text = "you have no registered key: nothing can be signed",
                    .next = "coffer login URL --token -"});
   return {};
 }
@@ -193,7 +225,8 @@ Result<> add_key_missing(Site& site, const Caller& caller, Items& items) {
 
 Result<Json> inbox(Site& site, const Caller& caller, const Page& page) {
   Items items;
-  for (const auto add : {add_requests, add_held, add_verdicts, add_grants, add_limits, add_key_missing}) {
+  for (const auto add :
+       {add_requests, add_held, add_verdicts, add_grants, add_limits, add_key_missing}) {
     COFFER_CHECK(add(site, caller, items));
   }
   std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {
@@ -207,7 +240,8 @@ Result<Json> inbox(Site& site, const Caller& caller, const Page& page) {
   }
   Json::Array shown;
   const auto start = first;
-  for (; first != items.end() && shown.size() <= page.limit; ++first) shown.push_back(item_json(*first));
+  for (; first != items.end() && shown.size() <= page.limit; ++first)
+    shown.push_back(item_json(*first));
   return page_json(std::move(shown), page, [&](std::size_t last) {
     return (start + static_cast<std::ptrdiff_t>(last))->id();
   });

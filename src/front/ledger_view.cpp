@@ -17,7 +17,8 @@ namespace {
 constexpr std::string_view kReadable =
     "(?1 OR e.user = ?2"
     " OR EXISTS(SELECT 1 FROM datasets d WHERE d.id = e.dataset AND d.owner = ?2)"
-    " OR EXISTS(SELECT 1 FROM versions v JOIN datasets d ON d.id = v.dataset WHERE v.manifest = e.object"
+    " OR EXISTS(SELECT 1 FROM versions v JOIN datasets d ON d.id = v.dataset WHERE v.manifest = "
+    "e.object"
     " AND d.owner = ?2)"
     " OR EXISTS(SELECT 1 FROM grants g LEFT JOIN grant_users u ON u.grant_digest = g.digest WHERE"
     " g.digest = e.object AND (g.owner = ?2 OR u.user = ?2))"
@@ -28,10 +29,13 @@ constexpr std::string_view kReadable =
 
 // ?3 dataset id, ?4 user, ?5 run digest: each empty for any.
 constexpr std::string_view kAbout =
-    "(?3 = '' OR e.dataset = ?3 OR EXISTS(SELECT 1 FROM grants g WHERE g.digest = e.object AND g.dataset"
-    " = ?3) OR EXISTS(SELECT 1 FROM run_grants x JOIN grants g ON g.digest = x.grant_digest WHERE x.run ="
+    "(?3 = '' OR e.dataset = ?3 OR EXISTS(SELECT 1 FROM grants g WHERE g.digest = e.object AND "
+    "g.dataset"
+    " = ?3) OR EXISTS(SELECT 1 FROM run_grants x JOIN grants g ON g.digest = x.grant_digest WHERE "
+    "x.run ="
     " e.object AND g.dataset = ?3))"
-    " AND (?4 = '' OR e.user = ?4 OR EXISTS(SELECT 1 FROM runs r WHERE r.digest = e.object AND r.user ="
+    " AND (?4 = '' OR e.user = ?4 OR EXISTS(SELECT 1 FROM runs r WHERE r.digest = e.object AND "
+    "r.user ="
     " ?4) OR EXISTS(SELECT 1 FROM grant_users u WHERE u.grant_digest = e.object AND u.user = ?4))"
     " AND (?5 = '' OR e.object = ?5)";
 
@@ -101,12 +105,13 @@ Result<Json> list_entries(Site& site, const Caller& caller, const EntryFilter& f
   for (const auto number : {since, until, *after, static_cast<std::int64_t>(page.limit + 1)}) {
     parameters.emplace_back(number);
   }
-  COFFER_TRY(const auto rows,
-             site.db.rows(fmt::format("{} WHERE {} AND (?6 = '' OR e.kind = ?6) AND e.time >= ?7 AND"
-                                      " e.time < ?8 AND e.idx > ?9{} ORDER BY e.idx LIMIT ?10",
-                                      columns(), kAbout,
-                                      narrow ? fmt::format(" AND {}", kReadable) : std::string{}),
-                          std::move(parameters)));
+  COFFER_TRY(
+      const auto rows,
+      site.db.rows(fmt::format("{} WHERE {} AND (?6 = '' OR e.kind = ?6) AND e.time >= ?7 AND"
+                               " e.time < ?8 AND e.idx > ?9{} ORDER BY e.idx LIMIT ?10",
+                               columns(), kAbout,
+                               narrow ? fmt::format(" AND {}", kReadable) : std::string{}),
+                   std::move(parameters)));
   Json::Array items;
   for (const auto& row : rows) items.push_back(entry_json(row));
   return page_json(std::move(items), page,

@@ -16,10 +16,10 @@ namespace coffer::front {
 struct EntryFilter {
   std::string dataset;  // org/name, or org/name@vN: the same entries
   std::string user;
-  std::string run;      // id
+  std::string run;  // id
   std::string kind;
-  std::string since;    // times; from then on
-  std::string until;    // before then
+  std::string since;  // times; from then on
+  std::string until;  // before then
 };
 Result<Json> list_entries(Site& site, const Caller& caller, const EntryFilter& filter,
                           const Page& page);

@@ -19,10 +19,17 @@ void Links::accept(PeerTag tag, UniqueFd fd) {
     case PeerTag::Keeper:
       keeper_.emplace(std::move(fd));
       break;
-    case PeerTag::Worker: worker_.emplace(std::move(fd)); break;
-    case PeerTag::Builder: builder_.emplace(std::move(fd)); break;
-    case PeerTag::Listener: listener_ = std::move(fd); break;
-    case PeerTag::Front: break;
+    case PeerTag::Worker:
+      worker_.emplace(std::move(fd));
+      break;
+    case PeerTag::Builder:
+      builder_.emplace(std::move(fd));
+      break;
+    case PeerTag::Listener:
+      listener_ = std::move(fd);
+      break;
+    case PeerTag::Front:
+      break;
   }
 }
 

@@ -48,7 +48,9 @@ class Links {
   UniqueFd take_listener() { return std::move(listener_); }
   // Counts the connections to that peer: a change means that what it has not answered is to be sent
   // again. Any call that waits for the keeper may bring one.
-  std::uint64_t generation(PeerTag tag) const { return generations_[static_cast<std::size_t>(tag)]; }
+  std::uint64_t generation(PeerTag tag) const {
+    return generations_[static_cast<std::size_t>(tag)];
+  }
 
   // For tests that are their own supervisor.
   void accept(PeerTag tag, UniqueFd fd);

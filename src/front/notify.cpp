@@ -76,7 +76,8 @@ Result<Notifier> Notifier::start(const std::string& command, std::optional<Ident
 void Notifier::tell(const Json& notice) {
   const std::string line = notice.canonical() + "\n";
   const bool fits = line.size() <= kNoticeMax;
-  if (fits && ::write(pipe_.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size())) return;
+  if (fits && ::write(pipe_.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size()))
+    return;
   log_line("front", "notice dropped", {{"event", notice.text_or("event", "")}});
 }
 

@@ -16,7 +16,8 @@ namespace coffer::front {
 namespace {
 
 constexpr std::string_view kRelease =
-    "SELECT o.release, o.run, o.name, o.kind, o.lane, o.bits, o.content_bytes, o.digest, o.released,"
+    "SELECT o.release, o.run, o.name, o.kind, o.lane, o.bits, o.content_bytes, o.digest, "
+    "o.released,"
     " r.name, r.envelope FROM outputs o JOIN runs r ON r.digest = o.run";
 
 struct LedgerRow {
@@ -29,14 +30,15 @@ struct LedgerRow {
 
 // The `release` entry of one output.
 Result<LedgerRow> entry_of(Site& site, const std::string& run, const std::string& output) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT idx, public, private, nonce, time FROM entries WHERE"
-                                           " object = ? AND kind = 'release'",
-                                           {run}));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT idx, public, private, nonce, time FROM entries WHERE"
+                          " object = ? AND kind = 'release'",
+                          {run}));
   for (const auto& row : rows) {
     COFFER_TRY(const Json fields, Json::parse(text_of(row.blob(2))));
     if (fields.text_or("output", "") != output) continue;
-    return LedgerRow{static_cast<std::uint64_t>(row.integer(0)), row.blob(1), row.blob(2), row.blob(3),
-                     row.integer(4)};
+    return LedgerRow{static_cast<std::uint64_t>(row.integer(0)), row.blob(1), row.blob(2),
+                     row.blob(3), row.integer(4)};
   }
   return Error{Code::Corrupt, "the ledger has no entry for the release of " + output};
 }
@@ -54,7 +56,8 @@ Json entry_json(const LedgerRow& entry) {
 Result<std::string> proof_of(Site& site, const LedgerRow& entry) {
   COFFER_TRY(const auto checkpoint, site.db.row("SELECT text FROM checkpoint"));
   if (!checkpoint) return Error{Code::Unavailable, "no checkpoint yet"};
-  ledger::Opening opening{.public_bytes = entry.public_bytes, .nonce = ledger::Nonce{},
+  ledger::Opening opening{.public_bytes = entry.public_bytes,
+                          .nonce = ledger::Nonce{},
                           .private_bytes = entry.private_bytes};
   std::copy(entry.nonce.begin(), entry.nonce.end(), opening.nonce->begin());
   COFFER_TRY(const auto proof,
@@ -74,8 +77,12 @@ Result<Described> describe(Site& site, const db::Row& row, const LedgerRow& entr
   COFFER_TRY(const auto envelope, grant::parse_envelope(row.text(10)));
   COFFER_TRY(const auto run, grant::open<grant::Run>(envelope));
   COFFER_TRY(const Json document, run_json(site, row.text(1)));
-  gate::Origin origin{.run = envelope.digest(), .program_name = row.text(9), .program = run.program,
-                      .environment = run.environment, .inputs = {}, .grants = run.grants};
+  gate::Origin origin{.run = envelope.digest(),
+                      .program_name = row.text(9),
+                      .program = run.program,
+                      .environment = run.environment,
+                      .inputs = {},
+                      .grants = run.grants};
   Described out;
   for (const auto& input : *document["inputs"].as_array()) {
     COFFER_TRY(const Digest manifest, Digest::parse(input.text_or("digest", "")));
@@ -138,7 +145,8 @@ Result<Json> open_release(Site& site, const Caller& caller, std::string_view run
         .then(fmt::format("coffer runs show {}", run));
   }
   COFFER_TRY(const Digest run_digest, Digest::parse(digest));
-  COFFER_TRY(const auto user, site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
+  COFFER_TRY(const auto user,
+             site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
   COFFER_TRY(const auto key, parse_key32(user->text(0)));
   COFFER_TRY(const auto done,
              append(site, keeper::Download{keeper::fresh_seed(), run_digest, output, key}));
@@ -151,17 +159,20 @@ Result<Json> open_release(Site& site, const Caller& caller, std::string_view run
 
 Result<> apply(const Applied&, const keeper::Download&) { return {}; }
 
-Result<Json> list_releases(Site& site, const Caller& caller, std::string_view run, const Page& page) {
+Result<Json> list_releases(Site& site, const Caller& caller, std::string_view run,
+                           const Page& page) {
   std::string digest;
   if (!run.empty()) {
     COFFER_TRY(digest, find_run(site, caller, run));
   }
-  COFFER_TRY(const auto rows,
-             site.db.rows(fmt::format("{} WHERE o.release > ? AND (r.user = ? OR ?) AND (? = '' OR o.run = ?)"
-                                      " ORDER BY o.release LIMIT ?",
-                                      kRelease),
-                          {page.cursor, caller.user, std::int64_t{caller.is("auditor") ? 1 : 0}, digest,
-                           digest, static_cast<std::int64_t>(page.limit + 1)}));
+  COFFER_TRY(
+      const auto rows,
+      site.db.rows(
+          fmt::format("{} WHERE o.release > ? AND (r.user = ? OR ?) AND (? = '' OR o.run = ?)"
+                      " ORDER BY o.release LIMIT ?",
+                      kRelease),
+          {page.cursor, caller.user, std::int64_t{caller.is("auditor") ? 1 : 0}, digest, digest,
+           static_cast<std::int64_t>(page.limit + 1)}));
   Json::Array items;
   for (const auto& row : rows) {
     COFFER_TRY(Json item, render(site, row));
@@ -171,9 +182,9 @@ Result<Json> list_releases(Site& site, const Caller& caller, std::string_view ru
 }
 
 Result<Json> show_release(Site& site, const Caller& caller, const std::string& id) {
-  COFFER_TRY(const auto row, site.db.row(fmt::format("{} WHERE o.release = ? AND o.release <> ''",
-                                                     kRelease),
-                                         {id}));
+  COFFER_TRY(
+      const auto row,
+      site.db.row(fmt::format("{} WHERE o.release = ? AND o.release <> ''", kRelease), {id}));
   if (!row) return not_found("release", id);
   COFFER_CHECK(find_run(site, caller, row->text(1)));
   return render(site, *row);

@@ -14,14 +14,16 @@ namespace {
 
 // Held outputs on whose grants the caller (second parameter) is an approver.
 constexpr std::string_view kHeld =
-    "SELECT o.run, o.name, o.held_until FROM outputs o WHERE o.held_until IS NOT NULL AND o.verdict ="
+    "SELECT o.run, o.name, o.held_until FROM outputs o WHERE o.held_until IS NOT NULL AND "
+    "o.verdict ="
     " 'held' AND EXISTS(SELECT 1 FROM run_grants g JOIN grant_users u ON u.grant_digest ="
     " g.grant_digest WHERE g.run = o.run AND u.role = 'approver' AND u.user = ?)";
 
 Result<Json> approvals_json(Site& site, const std::string& run, const std::string& output) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT approver, verdict, reason, created FROM approvals"
-                                           " WHERE run = ? AND output = ? ORDER BY created",
-                                           {run, output}));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT approver, verdict, reason, created FROM approvals"
+                          " WHERE run = ? AND output = ? ORDER BY created",
+                          {run, output}));
   Json out = Json::array();
   for (const auto& row : rows) {
     out.push(Json::object({{"approver", row.text(0)},
@@ -39,9 +41,10 @@ struct Terms {
 
 // The most that any grant of the run asks for.
 Result<Terms> terms_of(Site& site, const std::string& run) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT t.envelope FROM run_grants g JOIN grants t ON t.digest"
-                                           " = g.grant_digest WHERE g.run = ?",
-                                           {run}));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT t.envelope FROM run_grants g JOIN grants t ON t.digest"
+                          " = g.grant_digest WHERE g.run = ?",
+                          {run}));
   Terms out;
   for (const auto& row : rows) {
     COFFER_TRY(const auto envelope, grant::parse_envelope(row.text(0)));
@@ -54,9 +57,10 @@ Result<Terms> terms_of(Site& site, const std::string& run) {
 
 Result<Json> review_json(Site& site, const std::string& run, const std::string& output) {
   COFFER_TRY(const Json doc, run_json(site, run));
-  COFFER_TRY(const auto row, site.db.row("SELECT kind, lane, bits_max, commitment, held_until FROM outputs"
-                                         " WHERE run = ? AND name = ?",
-                                         {run, output}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT kind, lane, bits_max, commitment, held_until FROM outputs"
+                         " WHERE run = ? AND name = ?",
+                         {run, output}));
   if (!row) return not_found("output", output);
   COFFER_TRY(Terms terms, terms_of(site, run));
   COFFER_TRY(Json approvals, approvals_json(site, run, output));
@@ -81,7 +85,8 @@ Result<Json> review_json(Site& site, const std::string& run, const std::string& 
 }
 
 Result<SignPublic> sign_key_of(Site& site, const Caller& caller) {
-  COFFER_TRY(const auto row, site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
   if (!row || row->text(0).empty()) {
     return Error{Code::FailedPrecondition, caller.user + " has no registered key"}
         .as("key_missing")
@@ -133,7 +138,8 @@ Result<std::string> find_held(Site& site, const Caller& caller, std::string_view
   COFFER_TRY(const auto row, site.db.row(std::string(kHeld) + " AND o.run = ? AND o.name = ?",
                                          {caller.user, digest, output}));
   if (row) return digest;
-  return Error{Code::NotFound, fmt::format("{}/{} is not held, or not for you to decide", run, output)}
+  return Error{Code::NotFound,
+               fmt::format("{}/{} is not held, or not for you to decide", run, output)}
       .as("not_held")
       .then("coffer review ls");
 }
@@ -145,20 +151,24 @@ Result<> settle_output(const Applied& context, const keeper::Decide& op) {
   const bool released = op.decision == keeper::Decision::Released;
   COFFER_TRY(const Told told, told_of(context.appended, op.output));
   COFFER_CHECK(site.db.run(
-      "UPDATE outputs SET verdict = ?, refusal = ?, bits = ?, digest = ?, release = ?, content_bytes = ?,"
+      "UPDATE outputs SET verdict = ?, refusal = ?, bits = ?, digest = ?, release = ?, "
+      "content_bytes = ?,"
       " released = ?, held_until = NULL WHERE run = ? AND name = ?",
       {std::string(released ? "released" : "refused"), std::string(released ? "" : "withheld"),
        told.bits, told.content, told.id, told.bytes,
-       released ? db::Value{context.extra.int_or("time", 0)} : db::Value{nullptr}, run, op.output}));
+       released ? db::Value{context.extra.int_or("time", 0)} : db::Value{nullptr}, run,
+       op.output}));
   COFFER_TRY(const auto before, site.db.row("SELECT charged FROM runs WHERE digest = ?", {run}));
   if (!before) return not_found("run", run);
   COFFER_TRY(const Json sum_json, Json::parse(before->text(0)));
   COFFER_TRY(const program::Cost sum, program::parse_cost(sum_json));
-  COFFER_CHECK(site.db.run("UPDATE runs SET charged = ?, ledger_last = ? WHERE digest = ?",
-                           {amounts_json(sum + told.charged).canonical(),
-                            last_index(context.appended), run}));
-  COFFER_CHECK(add_event(site, run, {.kind = "output", .output = op.output,
-                                     .text = released ? "released" : "refused: withheld"}));
+  COFFER_CHECK(site.db.run(
+      "UPDATE runs SET charged = ?, ledger_last = ? WHERE digest = ?",
+      {amounts_json(sum + told.charged).canonical(), last_index(context.appended), run}));
+  COFFER_CHECK(add_event(site, run,
+                         {.kind = "output",
+                          .output = op.output,
+                          .text = released ? "released" : "refused: withheld"}));
   COFFER_TRY(const auto held, site.db.row("SELECT COUNT(*) FROM outputs WHERE run = ? AND verdict ="
                                           " 'held'",
                                           {run}));
@@ -174,7 +184,8 @@ Result<> settle_output(const Applied& context, const keeper::Decide& op) {
 Result<> decide(Site& site, const Digest& run, const std::string& output, keeper::Decision decision,
                 keeper::DecisionCause cause) {
   const Json extra = Json::object({{"time", site.now_ms()}});
-  COFFER_CHECK(append(site, keeper::Decide{keeper::fresh_seed(), run, output, decision, cause}, extra));
+  COFFER_CHECK(
+      append(site, keeper::Decide{keeper::fresh_seed(), run, output, decision, cause}, extra));
   site.on_event(run.text());
   return {};
 }
@@ -194,8 +205,9 @@ Result<> decide_if_enough(Site& site, const grant::Approval& approval) {
 }  // namespace
 
 Result<Json> list_reviews(Site& site, const Caller& caller, const Page& page) {
-  COFFER_TRY(const auto rows, site.db.rows(std::string(kHeld) + " ORDER BY o.held_until, o.run LIMIT ?",
-                                           {caller.user, static_cast<std::int64_t>(page.limit)}));
+  COFFER_TRY(const auto rows,
+             site.db.rows(std::string(kHeld) + " ORDER BY o.held_until, o.run LIMIT ?",
+                          {caller.user, static_cast<std::int64_t>(page.limit)}));
   Json items = Json::array();
   for (const auto& row : rows) {
     COFFER_TRY(Json item, review_json(site, row.text(0), row.text(1)));
@@ -211,7 +223,8 @@ Result<Json> open_evidence(Site& site, const Caller& caller, std::string_view ru
   COFFER_TRY(const Digest run_digest, Digest::parse(digest));
   COFFER_TRY(const auto known,
              site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run_digest}));
-  COFFER_TRY(const auto viewed, append(site, keeper::View{keeper::fresh_seed(), run_digest, output, key}));
+  COFFER_TRY(const auto viewed,
+             append(site, keeper::View{keeper::fresh_seed(), run_digest, output, key}));
   COFFER_TRY(Json review, review_json(site, digest, output));
   COFFER_TRY(Json declaration, declaration_of(site, digest, output));
   COFFER_TRY(Json cards, cards_of(site, digest));
@@ -266,15 +279,18 @@ Result<> apply(const Applied& context, const keeper::Approve& op) {
        context.extra.int_or("time", 0)});
 }
 
-Result<> apply(const Applied& context, const keeper::Decide& op) { return settle_output(context, op); }
+Result<> apply(const Applied& context, const keeper::Decide& op) {
+  return settle_output(context, op);
+}
 Result<> apply(const Applied&, const keeper::View&) { return {}; }
 
 Result<std::filesystem::path> sealed_file(Site& site, const Caller& caller, std::string_view run,
                                           const std::string& output, SealedFile which) {
   COFFER_TRY(const auto digest, find_run(site, caller, run));
-  COFFER_TRY(const auto row, site.db.row("SELECT o.verdict, r.user FROM outputs o JOIN runs r ON r.digest"
-                                         " = o.run WHERE o.run = ? AND o.name = ?",
-                                         {digest, output}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT o.verdict, r.user FROM outputs o JOIN runs r ON r.digest"
+                         " = o.run WHERE o.run = ? AND o.name = ?",
+                         {digest, output}));
   if (!row) return not_found("output", output);
   const bool released = row->text(0) == "released";
   const bool grantee = released && row->text(1) == caller.user && which == SealedFile::Output;
@@ -288,25 +304,27 @@ Result<std::filesystem::path> sealed_file(Site& site, const Caller& caller, std:
 }
 
 Result<> expire_held(Site& site) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT run, name FROM outputs WHERE held_until <= ? LIMIT 64",
-                                           {site.now_ms()}));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT run, name FROM outputs WHERE held_until <= ? LIMIT 64",
+                          {site.now_ms()}));
   for (const auto& row : rows) {
     COFFER_TRY(const Digest run, Digest::parse(row.text(0)));
-    COFFER_CHECK(decide(site, run, row.text(1), keeper::Decision::Withheld,
-                        keeper::DecisionCause::Expired));
+    COFFER_CHECK(
+        decide(site, run, row.text(1), keeper::Decision::Withheld, keeper::DecisionCause::Expired));
   }
   return {};
 }
 
 Result<> withhold_revoked(Site& site, const std::string& grant_digest) {
-  COFFER_TRY(const auto rows,
-             site.db.rows("SELECT o.run, o.name FROM outputs o JOIN run_grants g ON g.run = o.run WHERE"
-                          " g.grant_digest = ? AND o.verdict = 'held'",
-                          {grant_digest}));
+  COFFER_TRY(
+      const auto rows,
+      site.db.rows("SELECT o.run, o.name FROM outputs o JOIN run_grants g ON g.run = o.run WHERE"
+                   " g.grant_digest = ? AND o.verdict = 'held'",
+                   {grant_digest}));
   for (const auto& row : rows) {
     COFFER_TRY(const Digest run, Digest::parse(row.text(0)));
-    COFFER_CHECK(decide(site, run, row.text(1), keeper::Decision::Withheld,
-                        keeper::DecisionCause::Revoked));
+    COFFER_CHECK(
+        decide(site, run, row.text(1), keeper::Decision::Withheld, keeper::DecisionCause::Revoked));
   }
   return {};
 }

@@ -19,7 +19,8 @@ Result<Json> post_approval(Site& site, const Caller& caller, std::string_view en
 // A release with its proof, and its key sealed to the caller, a grantee; each answer is an entry.
 Result<Json> open_release(Site& site, const Caller& caller, std::string_view run,
                           const std::string& output);
-Result<Json> list_releases(Site& site, const Caller& caller, std::string_view run, const Page& page);
+Result<Json> list_releases(Site& site, const Caller& caller, std::string_view run,
+                           const Page& page);
 Result<Json> show_release(Site& site, const Caller& caller, const std::string& id);
 
 enum class SealedFile : std::uint8_t { Output, Evidence };

@@ -17,9 +17,8 @@ Json text_or_null(const std::string& text) { return text.empty() ? Json{} : Json
 // The next instant at which a running run may show news.
 Json next_visible(Site& site, const db::Row& run, const grant::Run& object) {
   if (run.text(2) != "running" || run.is_null(6)) return {};
-  const auto slots =
-      program::make_slots(object.resources.time_s,
-                          program::judging_allowance_s(object.resources.output_bytes));
+  const auto slots = program::make_slots(
+      object.resources.time_s, program::judging_allowance_s(object.resources.output_bytes));
   const std::int64_t started = run.integer(6);
   for (const std::uint64_t slot : slots.instants_s) {
     const std::int64_t at = started + static_cast<std::int64_t>(slot) * 1000;
@@ -58,7 +57,8 @@ Json resources_of(const grant::Run& object) {
 }
 
 constexpr std::string_view kRunColumns =
-    "SELECT digest, id, state, cause, user, submitted, started, ended, deadline, envelope, name, quote,"
+    "SELECT digest, id, state, cause, user, submitted, started, ended, deadline, envelope, name, "
+    "quote,"
     " charged, cell_proof, ledger_first, ledger_last FROM runs";
 
 Result<Json> render(Site& site, const db::Row& row) {
@@ -71,31 +71,32 @@ Result<Json> render(Site& site, const db::Row& row) {
   Json grants = Json::array();
   for (const auto& grant : object.grants) grants.push(grant::grant_id(grant));
   const bool over = row.text(2) != "queued" && row.text(2) != "running";
-  return Json::object({{"id", row.text(1)},
-                       {"digest", row.text(0)},
-                       {"user", row.text(4)},
-                       {"state", row.text(2)},
-                       {"cause", text_or_null(row.text(3))},
-                       {"next_visible", next_visible(site, row, object)},
-                       {"program", Json::object({{"name", row.text(10)},
-                                                 {"digest", object.program.text()}})},
-                       {"grants", std::move(grants)},
-                       {"inputs", std::move(inputs)},
-                       {"environment", object.environment.text()},
-                       {"parameters", parameters_json(object)},
-                       {"resources", resources_of(object)},
-                       {"outputs", std::move(outputs)},
-                       {"charged", std::move(charged)},
-                       {"quote", std::move(quote)},
-                       {"submitted", time_text(row.integer(5))},
-                       {"started", time_or_null(row, 6)},
-                       {"ended", time_or_null(row, 7)},
-                       {"deadline", over ? Json{} : Json{time_text(row.integer(8))}},
-                       {"cell_proof", text_or_null(row.text(13))},
-                       {"ledger", Json::object({{"first", row.integer(14)}, {"last", row.integer(15)}})}});
+  return Json::object(
+      {{"id", row.text(1)},
+       {"digest", row.text(0)},
+       {"user", row.text(4)},
+       {"state", row.text(2)},
+       {"cause", text_or_null(row.text(3))},
+       {"next_visible", next_visible(site, row, object)},
+       {"program", Json::object({{"name", row.text(10)}, {"digest", object.program.text()}})},
+       {"grants", std::move(grants)},
+       {"inputs", std::move(inputs)},
+       {"environment", object.environment.text()},
+       {"parameters", parameters_json(object)},
+       {"resources", resources_of(object)},
+       {"outputs", std::move(outputs)},
+       {"charged", std::move(charged)},
+       {"quote", std::move(quote)},
+       {"submitted", time_text(row.integer(5))},
+       {"started", time_or_null(row, 6)},
+       {"ended", time_or_null(row, 7)},
+       {"deadline", over ? Json{} : Json{time_text(row.integer(8))}},
+       {"cell_proof", text_or_null(row.text(13))},
+       {"ledger", Json::object({{"first", row.integer(14)}, {"last", row.integer(15)}})}});
 }
 
-// Who may see a run: its user, auditors and operators, owners of its inputs, approvers of its grants.
+// Who may see a run: its user, auditors and operators, owners of its inputs, approvers of its
+// grants.
 constexpr std::string_view kVisible =
     "(? OR user = ? OR EXISTS(SELECT 1 FROM run_grants g LEFT JOIN grant_users u ON"
     " u.grant_digest = g.grant_digest LEFT JOIN grants t ON t.digest = g.grant_digest WHERE"
@@ -109,7 +110,8 @@ std::vector<db::Value> visible_to(const Caller& caller) {
 Result<Json> event_json(const db::Row& row) {
   COFFER_TRY(const Json body, Json::parse(row.text(2)));
   Json event = Json::object({{"seq", row.integer(0)}, {"time", time_text(row.integer(1))}});
-  for (const char* name : {"kind", "state", "output", "verdict", "text"}) event.set(name, body[name]);
+  for (const char* name : {"kind", "state", "output", "verdict", "text"})
+    event.set(name, body[name]);
   return event;
 }
 
@@ -118,9 +120,10 @@ Result<Json> event_json(const db::Row& row) {
 Json amounts_json(const program::Cost& cost) { return program::cost_json(cost); }
 
 Result<Json> outputs_json(Site& site, const std::string& digest) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT name, kind, lane, verdict, refusal, bits, bits_max,"
-                                           " release FROM outputs WHERE run = ? ORDER BY position",
-                                           {digest}));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT name, kind, lane, verdict, refusal, bits, bits_max,"
+                          " release FROM outputs WHERE run = ? ORDER BY position",
+                          {digest}));
   Json out = Json::array();
   for (const auto& row : rows) {
     const bool released = row.text(3) == "released";
@@ -138,10 +141,11 @@ Result<Json> outputs_json(Site& site, const std::string& digest) {
 Result<std::string> find_run(Site& site, const Caller& caller, std::string_view id) {
   std::vector<db::Value> parameters{std::string(id), std::string(id)};
   for (auto& value : visible_to(caller)) parameters.push_back(std::move(value));
-  COFFER_TRY(const auto row, site.db.row(fmt::format("SELECT digest FROM runs WHERE (id = ? OR digest"
-                                                     " = ?) AND {}",
-                                                     kVisible),
-                                         std::move(parameters)));
+  COFFER_TRY(const auto row,
+             site.db.row(fmt::format("SELECT digest FROM runs WHERE (id = ? OR digest"
+                                     " = ?) AND {}",
+                                     kVisible),
+                         std::move(parameters)));
   if (!row) return not_found("run", id);
   return row->text(0);
 }
@@ -158,7 +162,8 @@ Result<Json> show_run(Site& site, const Caller& caller, std::string_view id) {
   return run_json(site, digest);
 }
 
-Result<Json> list_runs(Site& site, const Caller& caller, const RunFilter& filter, const Page& page) {
+Result<Json> list_runs(Site& site, const Caller& caller, const RunFilter& filter,
+                       const Page& page) {
   // The cursor is the last row's (submitted, digest): stable while runs are added.
   const auto parts = split(page.cursor, '.');
   const auto before = parts.size() == 2 ? Json{Json::Number{parts[0]}}.as_int() : std::nullopt;
@@ -213,9 +218,10 @@ Result<Json> run_log(Site& site, const Caller& caller, std::string_view id) {
 Result<RunEvents> run_events(Site& site, const Caller& caller, std::string_view id,
                              std::int64_t after_seq) {
   COFFER_TRY(const auto digest, find_run(site, caller, id));
-  COFFER_TRY(const auto rows, site.db.rows("SELECT n, time, body FROM events WHERE run = ? AND n > ?"
-                                           " ORDER BY n",
-                                           {digest, after_seq}));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT n, time, body FROM events WHERE run = ? AND n > ?"
+                          " ORDER BY n",
+                          {digest, after_seq}));
   COFFER_TRY(const auto state, site.db.row("SELECT state FROM runs WHERE digest = ?", {digest}));
   RunEvents out;
   for (const auto& row : rows) {
@@ -231,8 +237,9 @@ Result<> add_event(Site& site, const std::string& digest, const RunNews& news) {
   COFFER_TRY(const auto run, site.db.row("SELECT state FROM runs WHERE digest = ?", {digest}));
   Json verdict;
   if (!news.output.empty()) {
-    COFFER_TRY(const auto output, site.db.row("SELECT verdict FROM outputs WHERE run = ? AND name = ?",
-                                              {digest, news.output}));
+    COFFER_TRY(const auto output,
+               site.db.row("SELECT verdict FROM outputs WHERE run = ? AND name = ?",
+                           {digest, news.output}));
     if (output) verdict = text_or_null(output->text(0));
   }
   const Json body = Json::object({{"kind", news.kind},
@@ -240,9 +247,10 @@ Result<> add_event(Site& site, const std::string& digest, const RunNews& news) {
                                   {"output", text_or_null(news.output)},
                                   {"verdict", std::move(verdict)},
                                   {"text", news.text}});
-  return site.db.run("INSERT INTO events(run, n, time, body) SELECT ?, COALESCE(MAX(n), 0) + 1, ?, ?"
-                     " FROM events WHERE run = ?",
-                     {digest, site.now_ms(), body.canonical(), digest});
+  return site.db.run(
+      "INSERT INTO events(run, n, time, body) SELECT ?, COALESCE(MAX(n), 0) + 1, ?, ?"
+      " FROM events WHERE run = ?",
+      {digest, site.now_ms(), body.canonical(), digest});
 }
 
 }  // namespace coffer::front

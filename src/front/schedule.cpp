@@ -36,8 +36,9 @@ Result<Candidate> candidate_of(const db::Row& row) {
 
 // Dispatched and not settled: attempt > 0 in the states queued and running.
 Result<Load> present_load(Site& site) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT digest, envelope, exclusive FROM runs WHERE state IN"
-                                           " ('queued','running') AND attempt > 0"));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT digest, envelope, exclusive FROM runs WHERE state IN"
+                          " ('queued','running') AND attempt > 0"));
   Load load;
   for (const auto& row : rows) {
     COFFER_TRY(const Candidate run, candidate_of(row));
@@ -71,9 +72,12 @@ Result<worker::Execute> execute_of(Site& site, const std::string& digest) {
                            {input.manifest.text()}));
     if (!version) return not_found("input", input.alias);
     COFFER_TRY(const Digest list, Digest::parse(version->text(1)));
-    worker::Source source{.alias = input.alias, .dataset_id = version->text(0),
+    worker::Source source{.alias = input.alias,
+                          .dataset_id = version->text(0),
                           .dataset = fmt::format("{}@v{}", version->text(4), version->integer(5)),
-                          .manifest = input.manifest, .list = list, .card = {}};
+                          .manifest = input.manifest,
+                          .list = list,
+                          .card = {}};
     if (!version->text(2).empty()) {
       COFFER_TRY(const auto card, grant::parse_envelope(version->text(2)));
       const ByteView card_payload = bytes_of(card.payload);
@@ -107,12 +111,14 @@ Result<> dispatch(Site& site, const std::string& digest) {
 Result<> on_started(Site& site, const worker::Started& event) {
   const std::string digest = event.run.text();
   // The keeper's word is what counts: slots are measured from its time.
-  COFFER_TRY(const auto run, site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{event.run}));
+  COFFER_TRY(const auto run,
+             site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{event.run}));
   if (run.started_ms == 0) return {};
   COFFER_TRY(auto transaction, db::Transaction::begin(site.db));
-  COFFER_CHECK(site.db.run("UPDATE runs SET state = 'running', started = ? WHERE digest = ? AND state ="
-                           " 'queued'",
-                           {static_cast<std::int64_t>(run.started_ms), digest}));
+  COFFER_CHECK(
+      site.db.run("UPDATE runs SET state = 'running', started = ? WHERE digest = ? AND state ="
+                  " 'queued'",
+                  {static_cast<std::int64_t>(run.started_ms), digest}));
   if (site.db.changes() > 0) {
     COFFER_CHECK(set_running_deadline(site, digest));
     COFFER_CHECK(add_event(site, digest, {.kind = "state", .output = "", .text = "running"}));
@@ -151,11 +157,10 @@ struct WorkerEvents {
   Result<> operator()(const worker::NotStarted& e) const { return on_not_started(site, e); }
   Result<> operator()(const worker::Unpacked& e) const {
     if (e.problem.empty()) {
-      answer(site.unpacking, e.upload, Json::object({{"digest", e.program.text()},
-                                                     {"files", e.files}, {"bytes", e.bytes}}));
-    } else {
       answer(site.unpacking, e.upload,
-             Error{Code::InvalidArgument, e.problem}.as("program_tree"));
+             Json::object({{"digest", e.program.text()}, {"files", e.files}, {"bytes", e.bytes}}));
+    } else {
+      answer(site.unpacking, e.upload, Error{Code::InvalidArgument, e.problem}.as("program_tree"));
     }
     return {};
   }
@@ -176,9 +181,10 @@ Result<> end_overdue(Site& site) {
 
 Result<> schedule(Site& site) {
   if (site.links.worker() == nullptr) return {};
-  COFFER_TRY(const auto queued, site.db.rows("SELECT digest, envelope, exclusive FROM runs WHERE state ="
-                                             " 'queued' AND attempt = 0 AND wanted = '' ORDER BY"
-                                             " submitted, digest LIMIT 64"));
+  COFFER_TRY(const auto queued,
+             site.db.rows("SELECT digest, envelope, exclusive FROM runs WHERE state ="
+                          " 'queued' AND attempt = 0 AND wanted = '' ORDER BY"
+                          " submitted, digest LIMIT 64"));
   if (queued.empty()) return {};
   COFFER_TRY(Load load, present_load(site));
   for (const auto& row : queued) {
@@ -194,13 +200,15 @@ Result<> schedule(Site& site) {
 }
 
 Result<> resume_worker(Site& site) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT digest FROM runs WHERE state IN ('queued','running')"
-                                           " AND attempt > 0 ORDER BY submitted, digest"));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT digest FROM runs WHERE state IN ('queued','running')"
+                          " AND attempt > 0 ORDER BY submitted, digest"));
   for (const auto& row : rows) COFFER_CHECK(dispatch(site, row.text(0)));
   return schedule(site);
 }
 
-Result<> on_worker_event(Site& site, const worker::Event& event) {
+Result<> on_worker_record(Site& site, ByteView record) {
+  COFFER_TRY(const auto event, worker::decode_event(record));
   return std::visit(WorkerEvents{site}, event);
 }
 
@@ -210,8 +218,8 @@ Result<> end_run(Site& site, const std::string& digest, keeper::CancelCause caus
   auto done = append(site, keeper::Cancel{keeper::fresh_seed(), run, cause});
   // A run that is over already has nothing to cancel.
   if (!done && done.error().rule != "already_over") return std::move(done).error();
-  COFFER_CHECK(send_to_worker(
-      site, worker::Kill{run, revoked ? worker::KillCause::Revoked : worker::KillCause::Cancelled}));
+  COFFER_CHECK(send_to_worker(site, worker::Kill{run, revoked ? worker::KillCause::Revoked
+                                                              : worker::KillCause::Cancelled}));
   site.on_event(digest);
   return schedule(site);
 }
@@ -225,10 +233,11 @@ Result<> apply(const Applied& context, const keeper::Cancel& op) {
     return site.db.run("UPDATE runs SET wanted = ? WHERE digest = ?", {cause, digest});
   }
   const bool failed = cause == "cell_unproven" || cause == "environment";
-  COFFER_CHECK(site.db.run("UPDATE runs SET state = ?, cause = ?, ended = ?, ledger_last = ? WHERE"
-                           " digest = ?",
-                           {std::string(failed ? "failed" : "cancelled"), cause, site.now_ms(),
-                            last_index(context.appended), digest}));
+  COFFER_CHECK(
+      site.db.run("UPDATE runs SET state = ?, cause = ?, ended = ?, ledger_last = ? WHERE"
+                  " digest = ?",
+                  {std::string(failed ? "failed" : "cancelled"), cause, site.now_ms(),
+                   last_index(context.appended), digest}));
   return add_event(site, digest,
                    {.kind = "state", .output = "", .text = failed ? "failed: " + cause : cause});
 }

@@ -18,8 +18,8 @@ Result<> schedule(Site& site);
 // The worker (re)connected: what was sent to the one before is sent again.
 Result<> resume_worker(Site& site);
 
-// One event of the worker.
-Result<> on_worker_event(Site& site, const worker::Event& event);
+// One record of the worker. Errors: Corrupt (it is none: drop the connection), and as above.
+Result<> on_worker_record(Site& site, ByteView record);
 
 // What is due: slots, held outputs that expire, runs past their deadline, the queue. Called every
 // 100 ms or so, and cheap when nothing is due.

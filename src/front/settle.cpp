@@ -53,17 +53,17 @@ Result<Json> extra_of(Site& site, const std::string& digest, const keeper::RunRe
   COFFER_TRY(const auto envelope, grant::parse_envelope(row->text(0)));
   COFFER_TRY(const auto object, grant::open<grant::Run>(envelope));
   // The program is the requester's own: its lines are no secret.
-  const auto tree =
-      program::read_tree(site.data / "programs" / hex(object.program.bytes));
+  const auto tree = program::read_tree(site.data / "programs" / hex(object.program.bytes));
   const auto report = program::FailureReport::decode(run.report->failure);
   const auto index = tree ? program::SourceIndex{*tree} : program::SourceIndex{};
   const auto place = index.at(report.place);
-  extra.set("report",
-            Json::object({{"exception", report.exception < program::kExceptionClasses.size()
-                                            ? std::string(program::kExceptionClasses[report.exception])
-                                            : std::string("other")},
-                          {"file", place ? place->path : std::string{}},
-                          {"line", place ? place->line : std::uint64_t{0}}}));
+  extra.set(
+      "report",
+      Json::object({{"exception", report.exception < program::kExceptionClasses.size()
+                                      ? std::string(program::kExceptionClasses[report.exception])
+                                      : std::string("other")},
+                    {"file", place ? place->path : std::string{}},
+                    {"line", place ? place->line : std::uint64_t{0}}}));
   return extra;
 }
 
@@ -75,10 +75,14 @@ struct ShownVerdict {
 ShownVerdict shown(program::Verdict verdict) {
   switch (verdict) {
     case program::Verdict::Released:
-    case program::Verdict::HeldReleased: return {"released", ""};
-    case program::Verdict::Held: return {"held", ""};
-    case program::Verdict::HeldWithheld: return {"refused", "withheld"};
-    default: return {"refused", std::string(program::text_of_verdict(verdict))};
+    case program::Verdict::HeldReleased:
+      return {"released", ""};
+    case program::Verdict::Held:
+      return {"held", ""};
+    case program::Verdict::HeldWithheld:
+      return {"refused", "withheld"};
+    default:
+      return {"refused", std::string(program::text_of_verdict(verdict))};
   }
 }
 
@@ -108,16 +112,18 @@ Result<> write_output(const Applied& context, const std::string& digest, std::si
   const bool released = now.verdict == "released";
   const bool held = now.verdict == "held";
   COFFER_TRY(const Told told, told_of(context.appended, name));
-  COFFER_CHECK(site.db.run(
-      "UPDATE outputs SET verdict = ?, refusal = ?, bits = ?, commitment = ?, digest = ?, release = ?,"
-      " content_bytes = ?, released = ?, held_until = ? WHERE run = ? AND name = ?",
-      {now.verdict, now.refusal, told.bits, reported.text_or("commitment", ""), told.content, told.id,
-       told.bytes,
-       released ? db::Value{context.extra.int_or("time", 0)} : db::Value{nullptr},
-       held ? db::Value{context.extra.int_or("time", 0) + kHeldMs} : db::Value{nullptr}, digest,
-       name}));
+  COFFER_CHECK(
+      site.db.run("UPDATE outputs SET verdict = ?, refusal = ?, bits = ?, commitment = ?, digest = "
+                  "?, release = ?,"
+                  " content_bytes = ?, released = ?, held_until = ? WHERE run = ? AND name = ?",
+                  {now.verdict, now.refusal, told.bits, reported.text_or("commitment", ""),
+                   told.content, told.id, told.bytes,
+                   released ? db::Value{context.extra.int_or("time", 0)} : db::Value{nullptr},
+                   held ? db::Value{context.extra.int_or("time", 0) + kHeldMs} : db::Value{nullptr},
+                   digest, name}));
   return add_event(site, digest,
-                   {.kind = "output", .output = name,
+                   {.kind = "output",
+                    .output = name,
                     .text = now.refusal.empty() ? now.verdict : now.verdict + ": " + now.refusal});
 }
 
@@ -156,16 +162,17 @@ Result<> set_running_deadline(Site& site, const std::string& digest) {
 }
 
 Result<> settle_if_due(Site& site, const std::string& digest) {
-  COFFER_TRY(const auto row, site.db.row("SELECT started, deadline FROM runs WHERE digest = ? AND state ="
-                                         " 'running'",
-                                         {digest}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT started, deadline FROM runs WHERE digest = ? AND state ="
+                         " 'running'",
+                         {digest}));
   if (!row) return {};
   COFFER_TRY(const Digest run, Digest::parse(digest));
   COFFER_TRY(const auto known, site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run}));
   if (known.settled) {
     COFFER_TRY(Json extra, extra_of(site, digest, known));
-    COFFER_CHECK(append(site, keeper::Settle{keeper::fresh_seed(), run, *known.settled},
-                        std::move(extra)));
+    COFFER_CHECK(
+        append(site, keeper::Settle{keeper::fresh_seed(), run, *known.settled}, std::move(extra)));
     site.on_event(digest);
     return schedule(site);
   }
@@ -204,9 +211,10 @@ Result<> apply(const Applied& context, const keeper::Settle& op) {
   for (std::size_t i = 0; i < op.settled.verdicts.size(); ++i) {
     COFFER_CHECK(write_output(context, digest, i, op.settled.verdicts[i]));
   }
-  return add_event(site, digest, {.kind = "state", .output = "",
-                                  .text = ended.cause.empty() ? ended.state
-                                                              : ended.state + ": " + ended.cause});
+  return add_event(site, digest,
+                   {.kind = "state",
+                    .output = "",
+                    .text = ended.cause.empty() ? ended.state : ended.state + ": " + ended.cause});
 }
 
 }  // namespace coffer::front

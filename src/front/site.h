@@ -50,8 +50,8 @@ struct Site {
   db::Database db;
   Links links;
   Capacity capacity;
-  keeper::StatusReply status;  // the keeper's, of the last connection: keys, vkey
-  ledger::MerkleTree tree;     // of the entries that the database has
+  keeper::StatusReply status;              // the keeper's, of the last connection: keys, vkey
+  ledger::MerkleTree tree;                 // of the entries that the database has
   std::optional<std::uint64_t> published;  // size for which the static files stand
 
   // Called after a run's event was committed, with the run's digest text: streams wake up.
@@ -73,7 +73,8 @@ inline std::string time_text(std::int64_t unix_ms) {
   return render_time(UnixTime{std::chrono::milliseconds{unix_ms}});
 }
 
-// ---- Errors that many nouns share ----------------------------------------------------------------
+// ---- Errors that many nouns share
+// ----------------------------------------------------------------
 
 Error not_found(std::string_view noun, std::string_view name);  // "run_… is unknown, or not yours"
 Error bad_field(std::string field, std::string why);            // bad_request

@@ -28,18 +28,17 @@ Submission read_submission(grant::Run object) {
 // What this machine can never give is refused now, not queued for ever.
 Result<> check_machine(const Site& site, const program::Resources& wanted) {
   if (wanted.cpus > site.capacity.cpus) {
-    return Error{Code::InvalidArgument,
-                 fmt::format("the run wants {} cpus, this machine gives {}", wanted.cpus,
-                             site.capacity.cpus)}
+    return Error{Code::InvalidArgument, fmt::format("the run wants {} cpus, this machine gives {}",
+                                                    wanted.cpus, site.capacity.cpus)}
         .as("machine_cpus")
         .at("resources.cpus")
         .above(std::to_string(site.capacity.cpus));
   }
   if (wanted.memory_bytes > site.capacity.memory_bytes) {
-    return Error{Code::InvalidArgument,
-                 fmt::format("the run wants {} of memory, this machine gives {}",
-                             render_size(wanted.memory_bytes),
-                             render_size(site.capacity.memory_bytes))}
+    return Error{
+        Code::InvalidArgument,
+        fmt::format("the run wants {} of memory, this machine gives {}",
+                    render_size(wanted.memory_bytes), render_size(site.capacity.memory_bytes))}
         .as("machine_memory")
         .at("resources.memory")
         .above(render_size(site.capacity.memory_bytes));
@@ -55,8 +54,8 @@ Result<> check_machine(const Site& site, const program::Resources& wanted) {
 }
 
 Result<> check_known(Site& site, const grant::Run& object) {
-  COFFER_TRY(const auto program, site.db.row("SELECT 1 FROM programs WHERE digest = ?",
-                                             {object.program.text()}));
+  COFFER_TRY(const auto program,
+             site.db.row("SELECT 1 FROM programs WHERE digest = ?", {object.program.text()}));
   if (!program) {
     return Error{Code::NotFound, "the program was not uploaded: " + object.program.text()}.as(
         "program_unknown");
@@ -108,8 +107,8 @@ Result<Json> submit_run(Site& site, const Caller& caller, std::string_view envel
   COFFER_CHECK(check_machine(site, submission.object.resources));
   const Json extra = Json::object(
       {{"user", caller.user}, {"name", std::string(program_name)}, {"time", site.now_ms()}});
-  COFFER_CHECK(append(site,
-                      keeper::SubmitRun{keeper::fresh_seed(), std::string(envelope_text)}, extra));
+  COFFER_CHECK(
+      append(site, keeper::SubmitRun{keeper::fresh_seed(), std::string(envelope_text)}, extra));
   COFFER_CHECK(schedule(site));
   return run_json(site, digest);
 }
@@ -123,9 +122,10 @@ Result<> apply(const Applied& context, const keeper::SubmitRun& op) {
   const auto& entry = context.appended.entries.front();
   bool exclusive = false;
   for (const auto& grant : submission.object.grants) {
-    COFFER_TRY(const auto row, site.db.row("SELECT g.envelope, d.class FROM grants g JOIN datasets d"
-                                           " ON d.id = g.dataset WHERE g.digest = ?",
-                                           {grant.text()}));
+    COFFER_TRY(const auto row,
+               site.db.row("SELECT g.envelope, d.class FROM grants g JOIN datasets d"
+                           " ON d.id = g.dataset WHERE g.digest = ?",
+                           {grant.text()}));
     if (!row) continue;
     COFFER_TRY(const auto signed_grant, grant::parse_envelope(row->text(0)));
     COFFER_TRY(const auto terms, grant::open<grant::Grant>(signed_grant));
@@ -134,7 +134,8 @@ Result<> apply(const Applied& context, const keeper::SubmitRun& op) {
   const std::int64_t submitted = context.extra.int_or("time", site.now_ms());
   const std::string nothing = amounts_json({}).canonical();
   COFFER_CHECK(site.db.run(
-      "INSERT INTO runs(digest, id, user, envelope, name, state, submitted, deadline, exclusive, quote,"
+      "INSERT INTO runs(digest, id, user, envelope, name, state, submitted, deadline, exclusive, "
+      "quote,"
       " charged, ledger_first, ledger_last) VALUES(?,?,?,?,?,'queued',?,?,?,?,?,?,?)",
       {digest, grant::run_id(envelope.digest()), context.extra.text_or("user", ""), op.envelope,
        context.extra.text_or("name", ""), submitted, submitted + kQueuedMs,
@@ -154,8 +155,11 @@ Result<Json> quote_run(Site& site, const Caller& caller, const Json& run) {
   Json problem;
   const auto note = [&](const Error& error) {
     if (!problem.is_null()) return;
-    problem = Json::object({{"code", error.rule}, {"detail", error.message}, {"field", error.field},
-                            {"limit", error.limit}, {"next", error.next}});
+    problem = Json::object({{"code", error.rule},
+                            {"detail", error.message},
+                            {"field", error.field},
+                            {"limit", error.limit},
+                            {"next", error.next}});
   };
   if (auto ok = check_machine(site, submission.object.resources); !ok) note(ok.error());
   if (auto ok = check_known(site, submission.object); !ok) note(ok.error());
@@ -173,32 +177,34 @@ Result<Json> quote_run(Site& site, const Caller& caller, const Json& run) {
     COFFER_TRY(const auto terms, grant::open<grant::Grant>(envelope));
     COFFER_TRY(const auto budget,
                site.links.ask_keeper_for<keeper::BudgetReply>(keeper::GrantBudget{grant}));
-    limits.push_back({.auto_bits = terms.auto_bits, .auto_total = terms.auto_total,
-                      .runs = terms.budgets.runs, .approvals_needed = terms.approvals_needed,
+    limits.push_back({.auto_bits = terms.auto_bits,
+                      .auto_total = terms.auto_total,
+                      .runs = terms.budgets.runs,
+                      .approvals_needed = terms.approvals_needed,
                       .spent_before = budget.auto_spent});
     if (!(submission.quote.cost + budget.reserved + budget.spent).within(budget.limit)) {
-      note(Error{Code::BudgetExhausted, fmt::format("{} has {} bits and {} runs left",
-                                                    grant::grant_id(grant),
-                                                    (budget.limit - budget.reserved - budget.spent).bits,
-                                                    (budget.limit - budget.reserved - budget.spent).runs)}
+      note(Error{Code::BudgetExhausted,
+                 fmt::format("{} has {} bits and {} runs left", grant::grant_id(grant),
+                             (budget.limit - budget.reserved - budget.spent).bits,
+                             (budget.limit - budget.reserved - budget.spent).runs)}
                .as("bits_exhausted"));
     }
   }
   std::vector<program::JudgedOutput> largest;
-  for (const auto& output : submission.quote.outputs) largest.push_back({{}, output.object_bits_max});
+  for (const auto& output : submission.quote.outputs)
+    largest.push_back({{}, output.object_bits_max});
   const auto decided = program::decide(limits, submission.quote.header_bits, largest);
   Json outputs = Json::array();
   for (std::size_t i = 0; i < submission.object.outputs.size(); ++i) {
     const auto verdict = decided.verdicts[i];
-    outputs.push(Json::object(
-        {{"name", submission.object.outputs[i].name},
-         {"kind", program::text_of_kind(submission.object.outputs[i].kind())},
-         {"lane", program::text_of_lane(submission.object.outputs[i].lane)},
-         {"verdict_bits", program::kVerdictBits},
-         {"max_object_bits", largest[i].object_bits},
-         {"decision", verdict == program::Verdict::Released ? "automatic"
-                      : verdict == program::Verdict::Held   ? "held"
-                                                            : "withheld"}}));
+    outputs.push(Json::object({{"name", submission.object.outputs[i].name},
+                               {"kind", program::text_of_kind(submission.object.outputs[i].kind())},
+                               {"lane", program::text_of_lane(submission.object.outputs[i].lane)},
+                               {"verdict_bits", program::kVerdictBits},
+                               {"max_object_bits", largest[i].object_bits},
+                               {"decision", verdict == program::Verdict::Released ? "automatic"
+                                            : verdict == program::Verdict::Held   ? "held"
+                                                                                  : "withheld"}}));
   }
   return Json::object({{"quote", amounts_json(submission.quote.cost)},
                        {"slots", std::uint64_t{submission.quote.slot_count}},

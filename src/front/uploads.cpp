@@ -24,8 +24,9 @@ struct Upload {
 std::string path_of(const Site& site, const std::string& id) { return site.uploads() + "/" + id; }
 
 Result<Upload> find(Site& site, const Caller& caller, const std::string& id) {
-  COFFER_TRY(const auto row, site.db.row("SELECT length, created FROM uploads WHERE id = ? AND user = ?",
-                                         {id, caller.user}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT length, created FROM uploads WHERE id = ? AND user = ?",
+                         {id, caller.user}));
   struct stat file {};
   if (!row || ::stat(path_of(site, id).c_str(), &file) != 0) {
     return Error{Code::NotFound, "no upload " + printable(id, 40) + ": begin it again"}.as(
@@ -52,7 +53,8 @@ Result<Json> create_upload(Site& site, const Caller& caller, std::uint64_t lengt
         .above(render_size(kUploadMax));
   }
   const std::string id = "up_" + base32(random_bytes(10));
-  const UniqueFd file{::open(path_of(site, id).c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600)};
+  const UniqueFd file{
+      ::open(path_of(site, id).c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600)};
   if (!file) return system_error("an upload", errno);
   COFFER_CHECK(site.db.run("INSERT INTO uploads(id, user, length, created) VALUES(?,?,?,?)",
                            {id, caller.user, static_cast<std::int64_t>(length), site.now_ms()}));
@@ -74,8 +76,8 @@ Result<UploadEnd> open_upload_end(Site& site, const Caller& caller, const std::s
                                   std::uint64_t offset) {
   COFFER_TRY(const Upload upload, find(site, caller, id));
   if (offset != upload.offset) {
-    return Error{Code::FailedPrecondition, fmt::format("the upload stands at {}, not at {}",
-                                                       upload.offset, offset)}
+    return Error{Code::FailedPrecondition,
+                 fmt::format("the upload stands at {}, not at {}", upload.offset, offset)}
         .as("upload_offset")
         .at("Upload-Offset")
         .above(std::to_string(upload.offset));
@@ -94,8 +96,8 @@ Result<Json> appended_to_upload(Site& site, const Caller& caller, const std::str
 Result<UniqueFd> open_upload(Site& site, const Caller& caller, const std::string& id) {
   COFFER_TRY(const Upload upload, find(site, caller, id));
   if (upload.offset != upload.length) {
-    return Error{Code::FailedPrecondition, fmt::format("upload {} has {} of {} bytes", id,
-                                                       upload.offset, upload.length)}
+    return Error{Code::FailedPrecondition,
+                 fmt::format("upload {} has {} of {} bytes", id, upload.offset, upload.length)}
         .as("upload_incomplete");
   }
   UniqueFd fd{::open(path_of(site, id).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};

@@ -8,7 +8,6 @@
 #include "front/apply.h"
 #include "grant/objects.h"
 #include "program/names.h"
-#include "program/names.h"
 
 namespace coffer::front {
 namespace {
@@ -50,9 +49,10 @@ Result<> check_roles(const std::vector<std::string>& roles) {
 
 Result<Json> user_json(Site& site, const db::Row& row) {
   Json keys = Json::array();
-  COFFER_TRY(const auto chain, site.db.rows("SELECT envelope FROM key_history WHERE user = ? ORDER BY"
-                                            " sequence",
-                                            {row.text(0)}));
+  COFFER_TRY(const auto chain,
+             site.db.rows("SELECT envelope FROM key_history WHERE user = ? ORDER BY"
+                          " sequence",
+                          {row.text(0)}));
   for (const auto& key : chain) {
     COFFER_TRY(Json envelope, Json::parse(key.text(0)));
     keys.push(std::move(envelope));
@@ -89,8 +89,8 @@ Result<> require_role(const Caller& caller, std::string_view role) {
 
 Json ledger_range(const keeper::Appended& appended) {
   if (appended.entries.empty()) return Json::object({{"first", 0}, {"last", 0}});
-  return Json::object({{"first", appended.entries.front().index},
-                       {"last", appended.entries.back().index}});
+  return Json::object(
+      {{"first", appended.entries.front().index}, {"last", appended.entries.back().index}});
 }
 
 Json page_json(Json::Array items, const Page& page,
@@ -104,9 +104,10 @@ Json page_json(Json::Array items, const Page& page,
 }
 
 Result<Caller> authenticate(Site& site, std::string_view token) {
-  COFFER_TRY(const auto row, site.db.row("SELECT name, roles FROM users WHERE token_hash = ? AND removed"
-                                         " IS NULL",
-                                         {hash_of(token)}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT name, roles FROM users WHERE token_hash = ? AND removed"
+                         " IS NULL",
+                         {hash_of(token)}));
   if (!row) {
     return Error{Code::Denied, "the token is unknown or was replaced"}
         .as("unauthenticated")
@@ -119,16 +120,18 @@ Result<std::optional<std::string>> first_operator(Site& site) {
   COFFER_TRY(const auto row, site.db.row("SELECT 1 FROM users LIMIT 1"));
   if (row) return std::optional<std::string>{};
   const std::string token = new_token(site);
-  COFFER_CHECK(site.db.run("INSERT INTO users(name, roles, token_hash, created) VALUES('operator',"
-                           " 'operator', ?, ?)",
-                           {hash_of(token), site.now_ms()}));
+  COFFER_CHECK(
+      site.db.run("INSERT INTO users(name, roles, token_hash, created) VALUES('operator',"
+                  " 'operator', ?, ?)",
+                  {hash_of(token), site.now_ms()}));
   return std::optional<std::string>{token};
 }
 
 Result<std::optional<std::string>> renew_first_operator(Site& site) {
   const std::string token = new_token(site);
-  COFFER_CHECK(site.db.run("UPDATE users SET token_hash = ? WHERE name = 'operator' AND sign_key = ''",
-                           {hash_of(token)}));
+  COFFER_CHECK(
+      site.db.run("UPDATE users SET token_hash = ? WHERE name = 'operator' AND sign_key = ''",
+                  {hash_of(token)}));
   if (site.db.changes() == 0) return std::optional<std::string>{};
   return std::optional<std::string>{token};
 }
@@ -155,9 +158,10 @@ Result<Json> add_user(Site& site, const Caller& caller, const std::string& name,
 Result<Json> renew_token(Site& site, const Caller& caller, const std::string& name) {
   if (caller.user != name) COFFER_CHECK(require_role(caller, "operator"));
   const std::string token = new_token(site);
-  COFFER_TRY(const auto row, site.db.row("UPDATE users SET token_hash = ? WHERE name = ? AND removed IS"
-                                         " NULL RETURNING roles",
-                                         {hash_of(token), name}));
+  COFFER_TRY(const auto row,
+             site.db.row("UPDATE users SET token_hash = ? WHERE name = ? AND removed IS"
+                         " NULL RETURNING roles",
+                         {hash_of(token), name}));
   if (!row) return not_found("user", name);
   return token_json(name, split(row->text(0), ','), token);
 }
@@ -184,8 +188,8 @@ Result<Json> show_user(Site& site, const Caller&, const std::string& name) {
 Result<Json> remove_user(Site& site, const Caller& caller, const std::string& name,
                          std::string_view envelope) {
   COFFER_CHECK(require_role(caller, "operator"));
-  COFFER_TRY(const auto row, site.db.row("SELECT sign_key FROM users WHERE name = ? AND removed IS NULL",
-                                         {name}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT sign_key FROM users WHERE name = ? AND removed IS NULL", {name}));
   if (!row) return not_found("user", name);
   if (row->text(0).empty()) {
     COFFER_CHECK(site.db.run("UPDATE users SET removed = ?, token_hash = NULL WHERE name = ?",
@@ -211,15 +215,17 @@ Result<Json> register_key(Site& site, const Caller& caller, std::string_view env
   COFFER_TRY(const auto key, grant::open<grant::UserKey>(parsed));
   if (key.user != caller.user) return bad_field("user", "must be " + caller.user);
   const bool pins = caller.is("operator") && !site.status.operator_key;
-  COFFER_TRY(const auto done,
-             append(site, keeper::RegisterKey{keeper::fresh_seed(), std::string(envelope),
-                                              pins ? keeper::KeyRole::Operator : keeper::KeyRole::User}));
+  COFFER_TRY(
+      const auto done,
+      append(site, keeper::RegisterKey{keeper::fresh_seed(), std::string(envelope),
+                                       pins ? keeper::KeyRole::Operator : keeper::KeyRole::User}));
   if (pins) site.status.operator_key = key.sign_key;
-  return Json::object({{"user", caller.user},
-                       {"fingerprint", fingerprint_json(base64(key.sign_key), base64(key.seal_key))},
-                       {"key", parsed.digest().text()},
-                       {"sequence", key.sequence},
-                       {"ledger", ledger_range(done)}});
+  return Json::object(
+      {{"user", caller.user},
+       {"fingerprint", fingerprint_json(base64(key.sign_key), base64(key.seal_key))},
+       {"key", parsed.digest().text()},
+       {"sequence", key.sequence},
+       {"ledger", ledger_range(done)}});
 }
 
 Result<> apply(const Applied& context, const keeper::RegisterKey& op) {
@@ -227,17 +233,20 @@ Result<> apply(const Applied& context, const keeper::RegisterKey& op) {
   COFFER_TRY(const auto parsed, grant::parse_envelope(op.envelope));
   COFFER_TRY(const auto key, grant::open<grant::UserKey>(parsed));
   const auto sequence = static_cast<std::int64_t>(key.sequence);
-  COFFER_CHECK(database.run("INSERT OR IGNORE INTO key_history(user, sequence, envelope) VALUES(?,?,?)",
-                            {key.user, sequence, op.envelope}));
-  return database.run("UPDATE users SET sign_key = ?, seal_key = ?, key_envelope = ?, key_sequence = ?"
-                      " WHERE name = ?",
-                      {base64(key.sign_key), base64(key.seal_key), op.envelope, sequence, key.user});
+  COFFER_CHECK(
+      database.run("INSERT OR IGNORE INTO key_history(user, sequence, envelope) VALUES(?,?,?)",
+                   {key.user, sequence, op.envelope}));
+  return database.run(
+      "UPDATE users SET sign_key = ?, seal_key = ?, key_envelope = ?, key_sequence = ?"
+      " WHERE name = ?",
+      {base64(key.sign_key), base64(key.seal_key), op.envelope, sequence, key.user});
 }
 
 Result<Json> whoami(Site& site, const Caller& caller) {
-  COFFER_TRY(const auto row, site.db.row("SELECT sign_key, seal_key, key_sequence, key_envelope FROM users"
-                                         " WHERE name = ?",
-                                         {caller.user}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT sign_key, seal_key, key_sequence, key_envelope FROM users"
+                         " WHERE name = ?",
+                         {caller.user}));
   Json key_digest;
   if (!row->text(3).empty()) {
     COFFER_TRY(const auto envelope, grant::parse_envelope(row->text(3)));
@@ -266,7 +275,8 @@ Json version_json(const Site& site) {
 }
 
 Result<std::string> user_of_key(Site& site, const SignPublic& key) {
-  COFFER_TRY(const auto row, site.db.row("SELECT name FROM users WHERE sign_key = ?", {base64(key)}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT name FROM users WHERE sign_key = ?", {base64(key)}));
   return row ? row->text(0) : std::string{};
 }
 

@@ -40,6 +40,7 @@ Result<> require_role(const Caller& caller, std::string_view role);
 Result<std::string> user_of_key(Site& site, const SignPublic& key);
 Json ledger_range(const keeper::Appended& appended);
 // A page of rows: `items` is cut to the limit, the cursor names where to go on.
-Json page_json(Json::Array items, const Page& page, const std::function<std::string(std::size_t)>& cursor);
+Json page_json(Json::Array items, const Page& page,
+               const std::function<std::string(std::size_t)>& cursor);
 
 }  // namespace coffer::front

@@ -23,7 +23,9 @@ Result<Canonical> Canonical::decode(program::Output output, BitString object) {
   return canonical;
 }
 
-Result<> Canonical::write(const Sink& sink) const { return write_canonical(output_, object_, sink); }
+Result<> Canonical::write(const Sink& sink) const {
+  return write_canonical(output_, object_, sink);
+}
 
 Result<> Canonical::write_to(int fd) const {
   return write([fd](ByteView piece) -> Result<> {

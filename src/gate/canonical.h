@@ -7,9 +7,8 @@
 //
 // Invariants: the file depends on declaration and object only; its size never passes
 // canonical_size_max(), which depends on the declaration only.
-// Errors: Corrupt (by decode(), when the string is the code of no value); whatever the sink returns.
-// Thread-safety: as a plain value.
-// Source: protocol.md section 7; docs/formats/release.md.
+// Errors: Corrupt (by decode(), when the string is the code of no value); whatever the sink
+// returns. Thread-safety: as a plain value. Source: protocol.md section 7; docs/formats/release.md.
 #pragma once
 
 #include <cstdint>

@@ -112,11 +112,12 @@ std::uint64_t text_max(const Domain& domain, std::string_view null) {
   const bool in_json = null == "null";
   std::uint64_t most = program::is_optional(domain) ? null.size() : 0;
   if (const auto* number = std::get_if<Number>(&domain)) {
-    return std::max<std::uint64_t>({most, number->min.fixed(number->digits).size(),
-                                    number->max.fixed(number->digits).size()});
+    return std::max<std::uint64_t>(
+        {most, number->min.fixed(number->digits).size(), number->max.fixed(number->digits).size()});
   }
   for (const std::string& value : std::get<Choice>(domain).values) {
-    most = std::max<std::uint64_t>(most, in_json ? json_text(value).size() : csv_field(value).size());
+    most =
+        std::max<std::uint64_t>(most, in_json ? json_text(value).size() : csv_field(value).size());
   }
   return most;
 }
@@ -171,11 +172,14 @@ std::string csv_field(const std::string& text) {
 unsigned bytes_of_dtype(Dtype dtype) {
   switch (dtype) {
     case Dtype::F32:
-    case Dtype::I32: return 4;
+    case Dtype::I32:
+      return 4;
     case Dtype::F16:
-    case Dtype::Bf16: return 2;
+    case Dtype::Bf16:
+      return 2;
     case Dtype::I8:
-    case Dtype::Bool: return 1;
+    case Dtype::Bool:
+      return 1;
   }
   std::abort();
 }

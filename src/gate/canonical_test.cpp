@@ -28,14 +28,16 @@ a = { min = 0, max = 100, digits = 0 }
             "{\"a\":31,\"b\":0.000,\"é\\\"\":\"x\\ty\"}\n");
   EXPECT_EQ(canonical_text(output, R"({"é\"": "ü", "b": -0.0006, "a": 0})"),
             "{\"a\":0,\"b\":-0.001,\"é\\\"\":\"ü\"}\n");
-  EXPECT_EQ(canonical_text(output, R"({"é\"": "ü", "a": 0})"), "{\"a\":0,\"b\":null,\"é\\\"\":\"ü\"}\n");
+  EXPECT_EQ(canonical_text(output, R"({"é\"": "ü", "a": 0})"),
+            "{\"a\":0,\"b\":null,\"é\\\"\":\"ü\"}\n");
 }
 
 TEST(Canonical, WritesTablesWithQuotesOnlyWhereNeeded) {
   const auto output = table_of(R"(rows_max = 9
 columns = [ { name = "c,1", values = ["plain", "a,b", "q\"q", "l\nl", " s "], key = true },
             { name = "v", min = -9, max = 9, digits = 2, optional = true } ])");
-  EXPECT_EQ(canonical_text(output, "v,\"c,1\"\n1,\"l\nl\"\n,plain\n-1.005,\"a,b\"\n0,\"q\"\"q\"\n2, s \n"),
+  EXPECT_EQ(canonical_text(output,
+                           "v,\"c,1\"\n1,\"l\nl\"\n,plain\n-1.005,\"a,b\"\n0,\"q\"\"q\"\n2, s \n"),
             "\"c,1\",v\nplain,\n\"a,b\",-1.00\n\"q\"\"q\",0.00\n\"l\nl\",1.00\n s ,2.00\n");
 }
 
@@ -45,7 +47,8 @@ a = { shape = [], dtype = "f16" }
 z = { shape = [0, 3], dtype = "f32" })");
   const std::string arriving = safetensors(
       R"({"w":{"dtype":"I8","shape":[2],"data_offsets":[0,2]},"z":{"dtype":"F32","shape":[0,3],"data_offsets":[2,2]},)"
-      R"("a":{"dtype":"F16","shape":[],"data_offsets":[2,4]}})", std::string("\x80\x7f\x00\x3c", 4));
+      R"("a":{"dtype":"F16","shape":[],"data_offsets":[2,4]}})",
+      std::string("\x80\x7f\x00\x3c", 4));
   const std::string header =
       R"({"a":{"dtype":"F16","shape":[],"data_offsets":[0,2]},"w":{"dtype":"I8","shape":[2],"data_offsets":[2,4]},)"
       R"("z":{"dtype":"F32","shape":[0,3],"data_offsets":[4,4]}})";
@@ -118,7 +121,8 @@ TEST(Release, WritesTheDocumentOfItsFormat) {
       R"("kind":"tensors","lane":"bounded","output":"weights",)"
       R"("program":{"digest":"sha256:1310ca2c8932dbd118668bd97442558a3e1f546b5e15c69699dfbd6024f548d8","name":"logistic"},)"
       R"("run":"sha256:acba25512100f80b56fc3ccd14c65be55d94800cda77585c5f41a887e398f9be","run_id":"run_vs5ckujbad4awvx4",)"
-      R"("scales":{"w":"0.25"},"v":1})" "\n");
+      R"("scales":{"w":"0.25"},"v":1})"
+      "\n");
 }
 
 }  // namespace

@@ -19,8 +19,9 @@ namespace coffer::gate {
 
 struct Capacity {
   std::uint64_t bits{0};
-  std::string column;        // the cheapest; empty: none is published, counted at one bit a person
-  std::uint64_t persons{0};  // for how many its value could be stated, at most `of_persons` if known
+  std::string column;  // the cheapest; empty: none is published, counted at one bit a person
+  std::uint64_t persons{
+      0};  // for how many its value could be stated, at most `of_persons` if known
   std::uint64_t of_persons{0};  // rows of the file; 0: unknown
 };
 

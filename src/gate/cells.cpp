@@ -7,7 +7,7 @@
 namespace coffer::gate {
 namespace {
 
-constexpr std::size_t kChainMax = 64;    // hits among which an order is looked for
+constexpr std::size_t kChainMax = 64;  // hits among which an order is looked for
 constexpr double kTouchedBits = 20;
 
 double log2_choose(double of, double take) {
@@ -33,9 +33,9 @@ struct ColumnFacts {
   std::optional<double> low, high;  // published
   double seen_low{std::numeric_limits<double>::infinity()};
   double seen_high{-std::numeric_limits<double>::infinity()};
-  unsigned digits{0};        // the most that a cell has
-  std::size_t texts{0};      // published values, 0: none
-  bool integer{false};       // published as such
+  unsigned digits{0};                // the most that a cell has
+  std::size_t texts{0};              // published values, 0: none
+  bool integer{false};               // published as such
   std::vector<double> log_counts{};  // by form: log2 of the values in its range
 
   bool is_number() const { return low.has_value() || seen_low <= seen_high; }
@@ -89,10 +89,14 @@ double log_count_of(const ColumnFacts& facts, const Form& form) {
 
 double real_in_form(const Form& form, std::int64_t value) {
   switch (form.kind) {
-    case Form::Kind::Digits: return static_cast<double>(value) / power10(form.digits);
-    case Form::Kind::Float: return value_of(form.format, static_cast<std::uint32_t>(value));
-    case Form::Kind::Scale: return static_cast<double>(value) * form.scale;
-    case Form::Kind::Text: break;
+    case Form::Kind::Digits:
+      return static_cast<double>(value) / power10(form.digits);
+    case Form::Kind::Float:
+      return value_of(form.format, static_cast<std::uint32_t>(value));
+    case Form::Kind::Scale:
+      return static_cast<double>(value) * form.scale;
+    case Form::Kind::Text:
+      break;
   }
   return 0;
 }
@@ -118,7 +122,8 @@ struct Chance {
 // Each value and each column once, the weightiest first.
 std::vector<Hit> one_to_one(std::vector<Hit> hits) {
   std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
-    return std::make_pair(b.weight - b.ways, b.column) < std::make_pair(a.weight - a.ways, a.column);
+    return std::make_pair(b.weight - b.ways, b.column) <
+           std::make_pair(a.weight - a.ways, a.column);
   });
   FlatMap<char> values;
   FlatMap<char> columns;
@@ -205,9 +210,8 @@ Chance best_chance(const ValueIndex& index, std::vector<Hit> hits, double column
   std::stable_sort(hits.begin(), hits.end(),
                    [](const Hit& a, const Hit& b) { return a.place.record < b.place.record; });
   for (auto begin = hits.begin(); begin != hits.end() && begin->place.record != kNoRecord;) {
-    const auto end = std::find_if(begin, hits.end(), [&](const Hit& hit) {
-      return hit.place.record != begin->place.record;
-    });
+    const auto end = std::find_if(
+        begin, hits.end(), [&](const Hit& hit) { return hit.place.record != begin->place.record; });
     group(begin, end, static_cast<double>(index.record_size(begin->place.record)));
     begin = end;
   }
@@ -315,7 +319,8 @@ class CellSearch {
       if (holders != nullptr && *holders > kCommonRows) {
         weight = std::min(weight, std::log2(static_cast<double>(file.rows) / *holders));
       }
-      const double ways = ways_of(file, form, number ? in_form(index_.forms()[form], *number).value_or(0) : 0);
+      const double ways =
+          ways_of(file, form, number ? in_form(index_.forms()[form], *number).value_or(0) : 0);
       index_.each_place(value, [&](const Place& place) {
         const Source& source = index_.source(place.source);
         const double least = std::min(weight, source.log_count);

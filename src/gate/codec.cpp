@@ -74,7 +74,8 @@ std::uint64_t BitReader::take(unsigned width) {
   return code;
 }
 
-// ---- Metrics and tables --------------------------------------------------------------------------
+// ---- Metrics and tables
+// --------------------------------------------------------------------------
 
 BitString encode_metrics(const program::Metrics& metrics, const Codes& codes) {
   BitWriter out;
@@ -162,17 +163,23 @@ Result<Codes> decode_table(const program::Table& table, const BitString& string)
   return rows;
 }
 
-// ---- Tensors ---------------------------------------------------------------------------------------
+// ---- Tensors
+// ---------------------------------------------------------------------------------------
 
 bool is_element(const Tensor& tensor, std::uint64_t code) {
   switch (tensor.dtype) {
-    case Dtype::F32: return is_canonical_float(kFloat32, code);
-    case Dtype::Bf16: return is_canonical_float(kBfloat16, code);
-    case Dtype::F16: return is_canonical_float(kFloat16, code);
-    case Dtype::I8: return code < 256;
+    case Dtype::F32:
+      return is_canonical_float(kFloat32, code);
+    case Dtype::Bf16:
+      return is_canonical_float(kBfloat16, code);
+    case Dtype::F16:
+      return is_canonical_float(kFloat16, code);
+    case Dtype::I8:
+      return code < 256;
     case Dtype::I32:
       return code <= static_cast<std::uint64_t>(std::int64_t{tensor.max} - tensor.min);
-    case Dtype::Bool: return code < 2;
+    case Dtype::Bool:
+      return code < 2;
   }
   std::abort();
 }

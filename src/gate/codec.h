@@ -34,7 +34,9 @@ struct BitString {
 class BitWriter {
  public:
   // Room for so many bits, so that a large object is never moved.
-  void reserve(std::uint64_t bits) { string_.bytes.reserve(static_cast<std::size_t>((bits + 7) / 8)); }
+  void reserve(std::uint64_t bits) {
+    string_.bytes.reserve(static_cast<std::size_t>((bits + 7) / 8));
+  }
   // `code` < 2^width, width <= 64.
   void put(std::uint64_t code, unsigned width);
   BitString take() &&;
@@ -91,7 +93,8 @@ class RowOrder {
 // Whether `code` is that of a value of this tensor: finite, not -0, within its range.
 bool is_element(const program::Tensor& tensor, std::uint64_t code);
 
-// ---- Any object ----------------------------------------------------------------------------------
+// ---- Any object
+// ----------------------------------------------------------------------------------
 
 // Whether the string is the code of a value; never fails for another reason than Corrupt.
 Result<> check_object(const program::Output& output, const BitString& string);

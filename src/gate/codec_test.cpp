@@ -141,7 +141,8 @@ TEST(Codec, TakesOnlyFiniteFloatsWithoutMinusZero) {
 }
 
 TEST(Floats, RoundOnceToTheNearestTiesToEven) {
-  // Every f16 and bf16 is itself; what lies between two goes to the nearer, halfway to the even one.
+  // Every f16 and bf16 is itself; what lies between two goes to the nearer, halfway to the even
+  // one.
   for (const FloatFormat format : {kFloat16, kBfloat16}) {
     for (std::uint32_t bits = 0; bits < 0x7fff; ++bits) {
       if (!is_canonical_float(format, bits)) continue;

@@ -1,4 +1,5 @@
-// Protected data for the tests of the evidence: a clinic's table as such tables are, made by a seed.
+// Protected data for the tests of the evidence: a clinic's table as such tables are, made by a
+// seed.
 //
 // Errors, thread-safety: as testing.h.
 #pragma once
@@ -74,14 +75,19 @@ class Clinic {
  private:
   static Json column_card(const std::string& name, const std::string& type, const std::string& low,
                           const std::string& high, const Json::Array& values = {}) {
-    return Json::object({{"name", name}, {"kind", "other"}, {"type", type}, {"values", values},
-                         {"min", low}, {"max", high}, {"blanks", false}});
+    return Json::object({{"name", name},
+                         {"kind", "other"},
+                         {"type", type},
+                         {"values", values},
+                         {"min", low},
+                         {"max", high},
+                         {"blanks", false}});
   }
   static Json card() {
     Json columns{Json::Array{}};
     columns.push(column_card("diagnosis", "text", "", "", {Json{"B"}, Json{"M"}}));
-    columns.push(column_card("stage", "text", "", "",
-                             {Json{"I"}, Json{"II"}, Json{"III"}, Json{"IV"}}));
+    columns.push(
+        column_card("stage", "text", "", "", {Json{"I"}, Json{"II"}, Json{"III"}, Json{"IV"}}));
     columns.push(column_card("age", "integer", "18", "99"));
     columns.push(column_card("visits", "integer", "0", "50"));
     for (std::size_t i = 0; i < kMeasures; ++i) {

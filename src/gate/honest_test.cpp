@@ -75,7 +75,9 @@ TEST(Honest, MeansAndDeviationsByStageAreNoCopy) {
       text += '\n';
     }
     expect_quiet(table_of("rows_max = 4\ncolumns = [ { name = \"stage\", values = [\"I\", \"II\", "
-                          "\"III\", \"IV\"], key = true },\n" + kMeasureColumns + "]"), text);
+                          "\"III\", \"IV\"], key = true },\n" +
+                          kMeasureColumns + "]"),
+                 text);
   }
 }
 
@@ -90,47 +92,54 @@ TEST(Honest, MediansAndQuartilesAreNoCopy) {
     text += '\n';
   }
   expect_quiet(table_of("rows_max = 9\ncolumns = [ { name = \"q\", min = 0, max = 100, digits = 0, "
-                        "key = true },\n" + kMeasureColumns + "]"), text);
+                        "key = true },\n" +
+                        kMeasureColumns + "]"),
+               text);
 }
 
 TEST(Honest, ConfusionMatricesAndCountsAreNoCopy) {
-  std::string columns = "rows_max = 10\ncolumns = [ { name = \"truth\", min = 0, max = 9, digits = 0, key = true },";
-  for (int i = 0; i < 10; ++i) columns += fmt::format("{{ name = \"p{}\", min = 0, max = 100000, digits = 0 }},", i);
+  std::string columns =
+      "rows_max = 10\ncolumns = [ { name = \"truth\", min = 0, max = 9, digits = 0, key = true },";
+  for (int i = 0; i < 10; ++i)
+    columns += fmt::format("{{ name = \"p{}\", min = 0, max = 100000, digits = 0 }},", i);
   Random random{21};
   std::string text = "truth,p0,p1,p2,p3,p4,p5,p6,p7,p8,p9\n";
   for (int i = 0; i < 10; ++i) {
     text += fmt::format("{}", i);
-    for (int j = 0; j < 10; ++j) text += fmt::format(",{}", i == j ? 30 + random() % 50 : random() % 12);
+    for (int j = 0; j < 10; ++j)
+      text += fmt::format(",{}", i == j ? 30 + random() % 50 : random() % 12);
     text += '\n';
   }
   expect_quiet(table_of(columns + "]"), text);
   std::string ages = "age,n\n";  // a histogram over a column's own values
   for (int age = 18; age < 100; ++age) {
-    const auto n = std::count_if(clinic().rows.begin(), clinic().rows.end(), [&](const auto& row) {
-      return std::stoi(row[3]) == age;
-    });
+    const auto n = std::count_if(clinic().rows.begin(), clinic().rows.end(),
+                                 [&](const auto& row) { return std::stoi(row[3]) == age; });
     ages += fmt::format("{},{}\n", age, n);
   }
   expect_quiet(table_of(R"(rows_max = 100
 columns = [ { name = "age", min = 0, max = 120, digits = 0, key = true },
-            { name = "n", min = 0, max = 10000, digits = 0 } ])"), ages);
+            { name = "n", min = 0, max = 10000, digits = 0 } ])"),
+               ages);
 }
 
 TEST(Honest, GroupsOfLabelsAreNoCopy) {
   std::string text = "diagnosis,stage,n,share\n";
   for (const std::string diagnosis : {"B", "M"}) {
     for (const std::string stage : Clinic::kStages) {
-      const auto n = std::count_if(clinic().rows.begin(), clinic().rows.end(), [&](const auto& row) {
-        return row[1] == diagnosis && row[2] == stage;
-      });
-      text += fmt::format("{},{},{},{}\n", diagnosis, stage, n, static_cast<double>(n) / Clinic::kRows);
+      const auto n =
+          std::count_if(clinic().rows.begin(), clinic().rows.end(),
+                        [&](const auto& row) { return row[1] == diagnosis && row[2] == stage; });
+      text +=
+          fmt::format("{},{},{},{}\n", diagnosis, stage, n, static_cast<double>(n) / Clinic::kRows);
     }
   }
   expect_quiet(table_of(R"(rows_max = 8
 columns = [ { name = "diagnosis", values = ["B", "M"], key = true },
             { name = "stage", values = ["I", "II", "III", "IV"], key = true },
             { name = "n", min = 0, max = 10000, digits = 0 },
-            { name = "share", min = 0, max = 1, digits = 3 } ])"), text);
+            { name = "share", min = 0, max = 1, digits = 3 } ])"),
+               text);
 }
 
 TEST(Honest, CorrelationsAndCoefficientsAreNoCopy) {
@@ -138,10 +147,11 @@ TEST(Honest, CorrelationsAndCoefficientsAreNoCopy) {
   std::vector<float> coefficients;
   for (std::size_t i = 0; i < Clinic::kMeasures; ++i) {
     for (std::size_t j = 0; j < Clinic::kMeasures; ++j) {
-      correlations.push_back(static_cast<float>(correlation(clinic().column(i), clinic().column(j))));
+      correlations.push_back(
+          static_cast<float>(correlation(clinic().column(i), clinic().column(j))));
     }
-    coefficients.push_back(static_cast<float>(
-        (mean(column_of(i, "IV")) - mean(column_of(i, "I"))) / deviation(clinic().column(i))));
+    coefficients.push_back(static_cast<float>((mean(column_of(i, "IV")) - mean(column_of(i, "I"))) /
+                                              deviation(clinic().column(i))));
   }
   for (const std::string dtype : {"f32", "f16", "bf16"}) {
     expect_quiet(tensors_of("w = { shape = [12, 12], dtype = \"" + dtype + "\" }"),
@@ -182,7 +192,8 @@ TEST(Honest, CurvesAndHistogramsAreNoCopy) {
   std::string bins = "low,n\n";
   const auto values = clinic().column(0);
   for (int i = 0; i <= 100; ++i) {
-    roc += fmt::format("{},{},{}\n", i / 100.0, std::sqrt(i / 100.0), quantile(values, 1 - i / 100.0));
+    roc +=
+        fmt::format("{},{},{}\n", i / 100.0, std::sqrt(i / 100.0), quantile(values, 1 - i / 100.0));
   }
   for (int i = 0; i < 40; ++i) {
     const double low = 3 + i * 1.25;
@@ -193,10 +204,12 @@ TEST(Honest, CurvesAndHistogramsAreNoCopy) {
   expect_quiet(table_of(R"(rows_max = 200
 columns = [ { name = "fpr", min = 0, max = 1, digits = 3, key = true },
             { name = "tpr", min = 0, max = 1, digits = 3 },
-            { name = "threshold", min = 0, max = 100, digits = 2 } ])"), roc);
+            { name = "threshold", min = 0, max = 100, digits = 2 } ])"),
+               roc);
   expect_quiet(table_of(R"(rows_max = 50
 columns = [ { name = "low", min = 0, max = 100, digits = 2, key = true },
-            { name = "n", min = 0, max = 1000, digits = 0 } ])"), bins);
+            { name = "n", min = 0, max = 1000, digits = 0 } ])"),
+               bins);
 }
 
 // ---- The judge lets pass -----------------------------------------------------------------------
@@ -208,17 +221,20 @@ struct Benign {
 };
 
 std::vector<Benign> benign_metrics() {
-  const auto accuracy = metrics_of("accuracy = { min = 0, max = 1, digits = 4 }\n"
-                                   "loss = { min = 0, max = 1000, digits = 6, optional = true }");
+  const auto accuracy = metrics_of(
+      "accuracy = { min = 0, max = 1, digits = 4 }\n"
+      "loss = { min = 0, max = 1000, digits = 6, optional = true }");
   return {
       {"json.dump of floats", accuracy, R"({"accuracy": 0.9473684210526315, "loss": 0.13942})"},
       {"json.dump with indent", accuracy, "{\n  \"accuracy\": 1.0,\n  \"loss\": 1e-05\n}\n"},
       {"a loss that diverged", accuracy, R"({"accuracy": 0.1, "loss": NaN})"},
       {"integers where floats were", accuracy, R"({"accuracy": 1, "loss": 0})"},
-      {"numpy's repr of a float32", accuracy, R"({"accuracy": 0.8947368264198303, "loss": 2.0e+02})"},
-      {"cross validation", metrics_of("fold_0 = { min = 0, max = 1, digits = 3 }\n"
-                                      "fold_1 = { min = 0, max = 1, digits = 3 }\n"
-                                      "best = { values = [\"l1\", \"l2\"] }"),
+      {"numpy's repr of a float32", accuracy,
+       R"({"accuracy": 0.8947368264198303, "loss": 2.0e+02})"},
+      {"cross validation",
+       metrics_of("fold_0 = { min = 0, max = 1, digits = 3 }\n"
+                  "fold_1 = { min = 0, max = 1, digits = 3 }\n"
+                  "best = { values = [\"l1\", \"l2\"] }"),
        R"({"best": "l2", "fold_1": 0.912, "fold_0": 0.9})"},
       {"counts beyond 2^53", metrics_of("n = { min = 0, max = 1000000000000000000, digits = 0 }"),
        R"({"n": 9007199254740993})"},
@@ -232,7 +248,8 @@ columns = [ { name = "stage", values = ["I", "II", "III", "IV", "n/a, other"], k
             { name = "mean", min = -500, max = 500, digits = 1, optional = true } ])");
   return {
       {"pandas to_csv", by_stage, "stage,n,mean\nI,12,1.25\nII,7,-0.04\n"},
-      {"pandas with gaps, whose counts became floats", by_stage, "stage,n,mean\nI,12.0,\nIV,,3.5\n"},
+      {"pandas with gaps, whose counts became floats", by_stage,
+       "stage,n,mean\nI,12.0,\nIV,,3.5\n"},
       {"csv.writer, which ends lines with CRLF", by_stage, "stage,n,mean\r\nII,7,3\r\n"},
       {"R's write.csv", by_stage, "\"stage\",\"n\",\"mean\"\n\"I\",12,1.5\n\"II\",7,2\n"},
       {"a label with a comma", by_stage, "stage,n,mean\n\"n/a, other\",1,2\n"},
@@ -244,7 +261,8 @@ columns = [ { name = "stage", values = ["I", "II", "III", "IV", "n/a, other"], k
 
 std::vector<Benign> benign_tensors() {
   const auto model = tensors_of(R"("bn.weight" = { shape = [2], dtype = "f32" }
-"fc.bias" = { shape = [], dtype = "bf16" })", R"(drop = ["*.num_batches_tracked"])");
+"fc.bias" = { shape = [], dtype = "bf16" })",
+                                R"(drop = ["*.num_batches_tracked"])");
   const std::string header =
       R"({"__metadata__":{"format":"pt"},"bn.num_batches_tracked":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
       R"("bn.weight":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},)"

@@ -201,8 +201,8 @@ Result<> visit_directory(int directory, const std::string& path, unsigned depth,
       return Error{Code::Unavailable, "an input cannot be read"};
     }
     if (S_ISDIR(status.st_mode) && depth < kDepthMax) {
-      const UniqueFd child{::openat(directory, name.c_str(),
-                                    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+      const UniqueFd child{
+          ::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
       if (!child) return Error{Code::Unavailable, "an input cannot be read"};
       COFFER_CHECK(visit_directory(child.get(), inner, depth + 1, walk));
     } else if (S_ISREG(status.st_mode)) {
@@ -255,7 +255,8 @@ std::string canonical_row(const std::vector<std::string>& cells) {
     const auto number = number_of_cell(cells[i]);
     const std::size_t sign = !cells[i].empty() && cells[i][0] == '-' ? 1 : 0;
     // Leading zeros make a text of digits (a code, a telephone number) and stay.
-    const bool code = cells[i].size() > sign + 1 && cells[i][sign] == '0' && is_digit(cells[i][sign + 1]);
+    const bool code =
+        cells[i].size() > sign + 1 && cells[i][sign] == '0' && is_digit(cells[i][sign + 1]);
     out += number && !code ? scaled_text(number->value, number->digits) : cells[i];
   }
   return out;
@@ -264,8 +265,8 @@ std::string canonical_row(const std::vector<std::string>& cells) {
 Result<> visit_inputs(int directory, const std::vector<ProtectedInput>& inputs,
                       const Visitor& visitor) {
   for (const ProtectedInput& input : inputs) {
-    const UniqueFd alias{::openat(directory, input.alias.c_str(),
-                                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    const UniqueFd alias{
+        ::openat(directory, input.alias.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     if (!alias) return Error{Code::Unavailable, input.alias + ": the input is not there"};
     COFFER_CHECK(visit_directory(alias.get(), "", 0, {input.card, visitor}));
   }

@@ -7,12 +7,11 @@
 // value that parses and lies outside range, values, dtype or rows_max: out_of_range. The first
 // defect in the order of the file is the one that counts.
 //
-// Invariants: an object that is returned passes check_object(). Memory is bounded by judge_memory():
-// the largest object declared, once (a table's rows wider), and fixed buffers; nothing in a file
-// can raise it.
-// Errors: Unavailable (the directory cannot be read). A defect of a file is a refusal, no error.
-// Thread-safety: pure but for reading the directory, which nobody may write meanwhile.
-// Source: protocol.md sections 5 and 7; RFC 8259, RFC 4180, safetensors.
+// Invariants: an object that is returned passes check_object(). Memory is bounded by
+// judge_memory(): the largest object declared, once (a table's rows wider), and fixed buffers;
+// nothing in a file can raise it. Errors: Unavailable (the directory cannot be read). A defect of a
+// file is a refusal, no error. Thread-safety: pure but for reading the directory, which nobody may
+// write meanwhile. Source: protocol.md sections 5 and 7; RFC 8259, RFC 4180, safetensors.
 #pragma once
 
 #include <cstdint>

@@ -63,9 +63,8 @@ Codes sorted(const Table& table, const RowOrder& order, Codes rows) {
   std::vector<std::uint32_t> places(rows.size() / width);
   std::iota(places.begin(), places.end(), 0U);
   const auto row = [&](std::uint32_t place) { return rows.data() + place * width; };
-  std::sort(places.begin(), places.end(), [&](std::uint32_t a, std::uint32_t b) {
-    return order.compare(row(a), row(b)) < 0;
-  });
+  std::sort(places.begin(), places.end(),
+            [&](std::uint32_t a, std::uint32_t b) { return order.compare(row(a), row(b)) < 0; });
   Codes out;
   out.reserve(rows.size());
   for (const std::uint32_t place : places) out.insert(out.end(), row(place), row(place) + width);

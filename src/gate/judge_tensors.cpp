@@ -38,7 +38,8 @@ bool is_float(Stored stored) {
     case Stored::F16:
     case Stored::Bf16:
     case Stored::F32:
-    case Stored::F64: return true;
+    case Stored::F64:
+      return true;
     case Stored::Bool:
     case Stored::U8:
     case Stored::I8:
@@ -47,19 +48,26 @@ bool is_float(Stored stored) {
     case Stored::I32:
     case Stored::U32:
     case Stored::I64:
-    case Stored::U64: return false;
+    case Stored::U64:
+      return false;
   }
   return false;
 }
 
 double load_float(Stored stored, const std::byte* from) {
   switch (stored) {
-    case Stored::F64: return load<double>(from);
-    case Stored::F32: return static_cast<double>(load<float>(from));
-    case Stored::F16: return value_of(kFloat16, load<std::uint16_t>(from));
-    case Stored::Bf16: return value_of(kBfloat16, load<std::uint16_t>(from));
-    case Stored::F8E5: return value_of(kFloat8E5, load<std::uint8_t>(from));
-    case Stored::F8E4: return value_of_e4m3(load<std::uint8_t>(from));
+    case Stored::F64:
+      return load<double>(from);
+    case Stored::F32:
+      return static_cast<double>(load<float>(from));
+    case Stored::F16:
+      return value_of(kFloat16, load<std::uint16_t>(from));
+    case Stored::Bf16:
+      return value_of(kBfloat16, load<std::uint16_t>(from));
+    case Stored::F8E5:
+      return value_of(kFloat8E5, load<std::uint8_t>(from));
+    case Stored::F8E4:
+      return value_of_e4m3(load<std::uint8_t>(from));
     case Stored::Bool:
     case Stored::U8:
     case Stored::I8:
@@ -68,7 +76,8 @@ double load_float(Stored stored, const std::byte* from) {
     case Stored::I32:
     case Stored::U32:
     case Stored::I64:
-    case Stored::U64: break;
+    case Stored::U64:
+      break;
   }
   std::abort();  // is_float() was asked before
 }
@@ -78,10 +87,14 @@ bool is_taken(Dtype declared, Stored stored) {
   switch (declared) {
     case Dtype::F32:
     case Dtype::Bf16:
-    case Dtype::F16: return is_float(stored);
-    case Dtype::I8: return stored == Stored::I8 || is_float(stored);
-    case Dtype::I32: return stored == Stored::I32 || stored == Stored::I64 || is_float(stored);
-    case Dtype::Bool: return stored == Stored::Bool;
+    case Dtype::F16:
+      return is_float(stored);
+    case Dtype::I8:
+      return stored == Stored::I8 || is_float(stored);
+    case Dtype::I32:
+      return stored == Stored::I32 || stored == Stored::I64 || is_float(stored);
+    case Dtype::Bool:
+      return stored == Stored::Bool;
   }
   return false;
 }
@@ -99,7 +112,8 @@ std::optional<std::int64_t> quantised(double value, const program::Decimal& scal
   const double quotient = precise ? value * inverse : 0.5;
   if (!(std::abs(quotient) < 1000)) return std::nullopt;
   const double nearest = std::nearbyint(quotient);
-  if (std::abs(std::abs(quotient - nearest) - 0.5) > 1e-6) return static_cast<std::int64_t>(nearest);
+  if (std::abs(std::abs(quotient - nearest) - 0.5) > 1e-6)
+    return static_cast<std::int64_t>(nearest);
   const auto exact = program::Decimal::from_double(value);
   return exact ? program::rounded_quotient(*exact, scale) : std::nullopt;
 }
@@ -133,11 +147,16 @@ Coded code_of_i8(const Element& element, Stored stored, const Scale& scale) {
 Coded code_of_element(const Tensor& tensor, const Element& element, Stored stored,
                       const Scale& scale) {
   switch (tensor.dtype) {
-    case Dtype::F32: return code_of_float(kFloat32, element.real);
-    case Dtype::Bf16: return code_of_float(kBfloat16, element.real);
-    case Dtype::F16: return code_of_float(kFloat16, element.real);
-    case Dtype::I8: return code_of_i8(element, stored, scale);
-    case Dtype::I32: return code_of_i32(tensor, element, stored);
+    case Dtype::F32:
+      return code_of_float(kFloat32, element.real);
+    case Dtype::Bf16:
+      return code_of_float(kBfloat16, element.real);
+    case Dtype::F16:
+      return code_of_float(kFloat16, element.real);
+    case Dtype::I8:
+      return code_of_i8(element, stored, scale);
+    case Dtype::I32:
+      return code_of_i32(tensor, element, stored);
     case Dtype::Bool:
       if (element.integer > 1) return Refusal::Malformed;
       return static_cast<std::uint64_t>(element.integer);

@@ -1,9 +1,8 @@
 #include "gate/judge.h"
 
+#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-
-#include <fmt/format.h>
 
 #include <functional>
 
@@ -87,8 +86,8 @@ TEST(Judge, OpensNothingButRegularFilesOfOneName) {
 
 TEST(Judge, IsNotHeldUpBySparseFiles) {
   constexpr off_t kTebibyte = 1LL << 40;
-  const std::vector<program::Output> outputs{
-      metrics_of(kNumber), table_of(kPairs), tensors_of(R"(w = { shape = [2], dtype = "f32" })")};
+  const std::vector<program::Output> outputs{metrics_of(kNumber), table_of(kPairs),
+                                             tensors_of(R"(w = { shape = [2], dtype = "f32" })")};
   for (const auto& output : outputs) {
     const TempDirectory out;
     out.write(output.file(), "");
@@ -108,11 +107,30 @@ TEST(JudgeMetrics, RefusesWhatIsNoFlatObject) {
   EXPECT_EQ(judge_metrics_text("{\"a\":0.5}"), "ok");
   EXPECT_EQ(judge_metrics_text(std::string(100000, '[')), "malformed");
   EXPECT_EQ(judge_metrics_text("{\"a\":" + std::string(50000, '{') + "}"), "malformed");
-  for (const std::string text :
-       {"", " ", "{", "{}", "{\"a\"}", "{\"a\":}", "{\"a\":0.5", "{\"a\":0.5}}",
-        "{a:0.5}", "{'a':0.5}", "{\"a\":0.5/**/}", "\xef\xbb\xbf{\"a\":0.5}", "{\"a\":0x1}",
-        "{\"a\":1_0}", "{\"a\":-}", "{\"a\":1e}", "{\"a\":1.}", "{\"a\":nan}", "{\"a\":Inf}",
-        "{\"a\":NaNa}", "{\"a\":[0.5]}", "{\"a\":0.5 0.5}", "{\"a\":0.5,,}", "{,\"a\":0.5}"}) {
+  for (const std::string text : {"",
+                                 " ",
+                                 "{",
+                                 "{}",
+                                 "{\"a\"}",
+                                 "{\"a\":}",
+                                 "{\"a\":0.5",
+                                 "{\"a\":0.5}}",
+                                 "{a:0.5}",
+                                 "{'a':0.5}",
+                                 "{\"a\":0.5/**/}",
+                                 "\xef\xbb\xbf{\"a\":0.5}",
+                                 "{\"a\":0x1}",
+                                 "{\"a\":1_0}",
+                                 "{\"a\":-}",
+                                 "{\"a\":1e}",
+                                 "{\"a\":1.}",
+                                 "{\"a\":nan}",
+                                 "{\"a\":Inf}",
+                                 "{\"a\":NaNa}",
+                                 "{\"a\":[0.5]}",
+                                 "{\"a\":0.5 0.5}",
+                                 "{\"a\":0.5,,}",
+                                 "{,\"a\":0.5}"}) {
     EXPECT_EQ(judge_metrics_text(text), "malformed") << text;
   }
   EXPECT_EQ(judge_metrics_text(std::string("{\"a\":0.5}\0", 10)), "malformed");
@@ -120,8 +138,8 @@ TEST(JudgeMetrics, RefusesWhatIsNoFlatObject) {
 
 TEST(JudgeMetrics, ReadsStringsByTheirMeaning) {
   const auto output = metrics_of(R"(s = { values = ["\u00e9", "\U0001f30a", "a\"b"] })");
-  for (const std::string text :
-       {R"("é")", R"("\u00e9")", R"("\ud83c\udf0a")", R"("🌊")", R"("a\u0022b")", R"("\u0061\"b")"}) {
+  for (const std::string text : {R"("é")", R"("\u00e9")", R"("\ud83c\udf0a")", R"("🌊")",
+                                 R"("a\u0022b")", R"("\u0061\"b")"}) {
     EXPECT_EQ(outcome(judge_text(output, "{\"s\":" + text + "}")), "ok") << text;
   }
   for (const std::string text : {R"("\ud83c")", R"("\udf0a\ud83c")", R"("\x61")", "\"\xff\"",
@@ -155,12 +173,13 @@ TEST(JudgeTable, ReadsQuotesByRfc4180Only) {
   EXPECT_EQ(judge_table_text("k,v\n\"y,z\",1\n\"q\"\"r\",2\nx,3\n"), "ok");
   EXPECT_EQ(judge_table_text("\"k\",\"v\"\r\n\"x\",\"3\"\r\n"), "ok");
   for (const std::string text :
-       {"k,v\n\"x,1\n", "k,v\nx\",1\n", "k,v\n\"x\"y,1\n", "k,v\n\"x\" ,1\n", "k,v\nx,1\"\n",
-        "k,v\nq\"\"r,1\n", "k,v\nx,1\r", "k,v\rx,1\r", "k,v\n\nx,1\n",
-        "k,v\nx,1\n\n", "\nk,v\nx,1\n", "k,v\nx\n", "k,v\nx,1,\n", "k,v\nx,1,2\n", "k,v,\nx,1,\n",
-        "k,k\nx,x\n", "k;v\nx;1\n", "\xef\xbb\xbfk,v\nx,1\n", "k,v\nx, 1\n", "k, v\nx,1\n",
-        "k,v\nx,+1\n", "k,v\nx,inf\n", "k,v\nx,0x1\n", "k,v\nx,1\n\"", "k,v\nx,\n",
-        "k,v\nx,nan\n", "K,v\nx,1\n"}) {
+       {"k,v\n\"x,1\n", "k,v\nx\",1\n",           "k,v\n\"x\"y,1\n", "k,v\n\"x\" ,1\n",
+        "k,v\nx,1\"\n", "k,v\nq\"\"r,1\n",        "k,v\nx,1\r",      "k,v\rx,1\r",
+        "k,v\n\nx,1\n", "k,v\nx,1\n\n",           "\nk,v\nx,1\n",    "k,v\nx\n",
+        "k,v\nx,1,\n",  "k,v\nx,1,2\n",           "k,v,\nx,1,\n",    "k,k\nx,x\n",
+        "k;v\nx;1\n",   "\xef\xbb\xbfk,v\nx,1\n", "k,v\nx, 1\n",     "k, v\nx,1\n",
+        "k,v\nx,+1\n",  "k,v\nx,inf\n",           "k,v\nx,0x1\n",    "k,v\nx,1\n\"",
+        "k,v\nx,\n",    "k,v\nx,nan\n",           "K,v\nx,1\n"}) {
     EXPECT_EQ(judge_table_text(text), "malformed") << text;
   }
   EXPECT_EQ(judge_table_text(std::string("k,v\nx,1\0\n", 9)), "malformed");
@@ -175,7 +194,8 @@ TEST(JudgeTable, BoundsFieldsColumnsAndRows) {
   EXPECT_EQ(judge_table_text("k,v" + std::string(1 << 20, ',') + "\n"), "malformed");
   std::string rows = "v\n";
   for (int i = 0; i < 100000; ++i) rows += "1\n";
-  const auto output = table_of("rows_max = 9\ncolumns = [{ name = \"v\", min = 0, max = 9, digits = 0 }]");
+  const auto output =
+      table_of("rows_max = 9\ncolumns = [{ name = \"v\", min = 0, max = 9, digits = 0 }]");
   EXPECT_EQ(outcome(judge_text(output, rows)), "out_of_range");
 }
 
@@ -208,21 +228,22 @@ TEST(JudgeTensors, ReadsOneHeaderInManyForms) {
   EXPECT_EQ(judge_header(R"({"w":{"data_offsets":[0,8],"shape":[2],"dtype":"F32"}})"), "ok");
   EXPECT_EQ(judge_header(R"({"__metadata__":{"x":"y","z":"\u0000"},)" + w + "}"), "ok");
   EXPECT_EQ(judge_header("{" + w + R"(,"d":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}})",
-                         kTwoFloats + "xyz"), "ok");
+                         kTwoFloats + "xyz"),
+            "ok");
 }
 
 TEST(JudgeTensors, RefusesHeadersThatSayTwoThings) {
   const std::string w = R"("w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
   const std::string e = R"("d0":{"dtype":"F32","shape":[0],"data_offsets":[)";
   for (const std::string& header : std::vector<std::string>{
-           "{" + w + "," + w + "}",                                     // a name twice
+           "{" + w + "," + w + "}",  // a name twice
            "{" + w + R"(,"\u0077":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
            R"({"w":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
            R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}})",
            R"({"w":{"dtype":"F32","shape":[2]}})",
-           R"({"__metadata__":{"x":"y","x":"z"},)" + w + "}",           // metadata keys twice
+           R"({"__metadata__":{"x":"y","x":"z"},)" + w + "}",  // metadata keys twice
            R"({"__metadata__":{},"__metadata__":{},)" + w + "}",
-           R"({"__metadata__":{"x":1},)" + w + "}",                     // metadata that is no text
+           R"({"__metadata__":{"x":1},)" + w + "}",  // metadata that is no text
            R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})",
            R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}})",
            R"({"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}})",
@@ -233,8 +254,13 @@ TEST(JudgeTensors, RefusesHeadersThatSayTwoThings) {
            R"({"w":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})",
            R"({"w":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}})",
            R"({"w":{"dtype":"F32","shape":[4611686018427387904,4,2],"data_offsets":[0,8]}})",
-           "{" + w + "," + e + "4,4]}}",                                // an empty one inside another
-           "[" + w + "]", " {" + w + "}", "{" + w + "} x", "{" + w, "null", ""}) {
+           "{" + w + "," + e + "4,4]}}",  // an empty one inside another
+           "[" + w + "]",
+           " {" + w + "}",
+           "{" + w + "} x",
+           "{" + w,
+           "null",
+           ""}) {
     EXPECT_EQ(judge_header(header), "malformed") << header;
   }
   EXPECT_EQ(judge_header("{" + w + "," + e + "8,8]}}"), "ok");  // empty, at a border
@@ -277,9 +303,11 @@ TEST(JudgeTensors, BoundsTheHeader) {
 
 TEST(JudgeTensors, KeepsNoNanPayload) {
   const auto output = tensors_of(R"(w = { shape = [1], dtype = "f32" })");
-  for (const std::uint32_t bits : {0x7fc00000U, 0x7f800001U, 0xffc0dead, 0x7f800000U, 0xff800000U}) {
+  for (const std::uint32_t bits :
+       {0x7fc00000U, 0x7f800001U, 0xffc0dead, 0x7f800000U, 0xff800000U}) {
     EXPECT_EQ(outcome(judge_text(output, one_tensor("F32", "[1]", little_endian(bits, 4)))),
-              "malformed") << bits;
+              "malformed")
+        << bits;
   }
   const Finding zero = judge_text(output, one_tensor("F32", "[1]", little_endian(0x80000000, 4)));
   EXPECT_EQ(hex(zero.object.bytes), "00000000");
@@ -299,8 +327,8 @@ TEST(JudgeTensors, TakesFloatsOfAnyTypeAndNothingElseForThem) {
 TEST(JudgeTensors, QuantisesByTheDecimalScale) {
   const auto output = tensors_of(R"(w = { shape = [4], dtype = "i8", scale = 0.1 })");
   // 0.25 and 0.35 as doubles: the first is a tie with 0.1, the second lies below one.
-  const Finding finding = judge_text(
-      output, one_tensor("F64", "[4]", raw<double>({0.25, 0.35, -12.8, 12.74999})));
+  const Finding finding =
+      judge_text(output, one_tensor("F64", "[4]", raw<double>({0.25, 0.35, -12.8, 12.74999})));
   ASSERT_EQ(outcome(finding), "ok");
   EXPECT_EQ(hex(finding.object.bytes), "828300ff");  // 2, 3, -128, 127, each plus 128
   EXPECT_EQ(outcome(judge_text(output, one_tensor("F64", "[4]", raw<double>({0, 0, 0, 12.75})))),

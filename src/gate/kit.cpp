@@ -83,13 +83,14 @@ Result<> run_evidence(int argc, char** argv) {
   std::vector<ProtectedInput> protected_inputs;
   for (const auto& [alias, card] : *cards.as_object()) protected_inputs.push_back({alias, card});
   // A canonical file is judged to the very object it was written from.
-  return judge(canonical.get(), outputs, [&](const Output& output, const Finding& finding) -> Result<> {
-    Evidence evidence;
-    if (!finding.refusal) {
-      COFFER_TRY(evidence, examine(inputs.get(), protected_inputs, output, finding.object));
-    }
-    return write_record(evidence_bytes(evidence));
-  });
+  return judge(
+      canonical.get(), outputs, [&](const Output& output, const Finding& finding) -> Result<> {
+        Evidence evidence;
+        if (!finding.refusal) {
+          COFFER_TRY(evidence, examine(inputs.get(), protected_inputs, output, finding.object));
+        }
+        return write_record(evidence_bytes(evidence));
+      });
 }
 
 }  // namespace

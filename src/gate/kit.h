@@ -8,9 +8,10 @@
 //   judge     stdin: the `outputs` array of the signed run. /out: descriptor 3, or the directory
 //             argv[1] names. stdout: gate/reply.h.
 //   evidence  stdin: {"outputs": the same array, "inputs": {alias: card payload or null, ...}} with
-//             the protected inputs only. The staged inputs (one directory an alias): descriptor 3 or
-//             argv[1]; the canonical files and nothing beside them: descriptor 4 or argv[2]. stdout:
-//             gate/evidence.h, one record an output; one without a canonical file gets an empty one.
+//             the protected inputs only. The staged inputs (one directory an alias): descriptor 3
+//             or argv[1]; the canonical files and nothing beside them: descriptor 4 or argv[2].
+//             stdout: gate/evidence.h, one record an output; one without a canonical file gets an
+//             empty one.
 //
 // argv[0] is the mode's name. Thread-safety: one call a process. Errors: by exit status.
 #pragma once

@@ -48,9 +48,11 @@ Answer run_mode(int (*mode)(int, char**), std::vector<std::string> arguments,
 }
 
 const std::vector<program::Output>& outputs() {
-  static const std::vector<program::Output> two = outputs_of(
-      output_toml("metrics", "metrics", "[outputs.fields]\na = { min = 0, max = 255, digits = 0 }") +
-      output_toml("w", "tensors", "[outputs.tensors]\nw = { shape = [40], dtype = \"i8\", scale = 1 }"));
+  static const std::vector<program::Output> two =
+      outputs_of(output_toml("metrics", "metrics",
+                             "[outputs.fields]\na = { min = 0, max = 255, digits = 0 }") +
+                 output_toml("w", "tensors",
+                             "[outputs.tensors]\nw = { shape = [40], dtype = \"i8\", scale = 1 }"));
   return two;
 }
 
@@ -60,7 +62,9 @@ TEST(Kit, JudgesThePathItIsGiven) {
   const std::string request = program::declaration_json(outputs()).canonical();
   const Answer answer = run_mode(judge_main, {"judge", out.path()}, request);
   EXPECT_EQ(answer.status, 0);
-  EXPECT_EQ(hex(bytes_of(answer.text)), "000000000000000008a5" "02");  // 8 bits; malformed
+  EXPECT_EQ(hex(bytes_of(answer.text)),
+            "000000000000000008a5"
+            "02");  // 8 bits; malformed
   EXPECT_EQ(run_mode(judge_main, {"judge", out.path() + "/none"}, request).status, 1);
   EXPECT_EQ(run_mode(judge_main, {"judge", out.path()}, "{}").status, 1);
 }
@@ -75,8 +79,8 @@ TEST(Kit, ExaminesCanonicalFilesOnly) {
   canonical.write("w.safetensors", *Canonical::decode(outputs()[1], finding.object)->text());
   const Json request = Json::object({{"outputs", program::declaration_json(outputs())},
                                      {"inputs", Json::object({{"clinic", nullptr}})}});
-  const Answer answer = run_mode(evidence_main, {"evidence", inputs.path(), canonical.path()},
-                                 request.canonical());
+  const Answer answer =
+      run_mode(evidence_main, {"evidence", inputs.path(), canonical.path()}, request.canonical());
   EXPECT_EQ(answer.status, 0);
   ASSERT_EQ(answer.text.size(), 2 * kEvidenceBytes);
   const ByteView records = bytes_of(answer.text);

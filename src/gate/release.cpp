@@ -39,8 +39,8 @@ std::string release_json(const ReleaseFacts& facts, const Origin& origin) {
   const program::Output& output = facts.output;
   Json inputs{Json::Array{}};
   for (const auto& [alias, dataset, manifest] : origin.inputs) {
-    inputs.push(Json::object(
-        {{"alias", alias}, {"dataset", dataset}, {"digest", manifest.text()}}));
+    inputs.push(
+        Json::object({{"alias", alias}, {"dataset", dataset}, {"digest", manifest.text()}}));
   }
   Json grants{Json::Array{}};
   for (const Digest& grant : origin.grants) grants.push(grant.text());
@@ -52,9 +52,9 @@ std::string release_json(const ReleaseFacts& facts, const Origin& origin) {
       {"kind", program::text_of_kind(output.kind())},
       {"lane", program::text_of_lane(output.lane)},
       {"bits", facts.bits},
-      {"file", Json::object({{"name", output.file()},
-                             {"bytes", facts.bytes},
-                             {"digest", facts.digest.text()}})},
+      {"file",
+       Json::object(
+           {{"name", output.file()}, {"bytes", facts.bytes}, {"digest", facts.digest.text()}})},
       {"scales", scales_of(output)},
       {"program", Json::object({{"name", origin.program_name}, {"digest", origin.program.text()}})},
       {"environment", origin.environment.text()},

@@ -26,11 +26,15 @@ Result<> write_all(int fd, ByteView bytes) {
 
 std::uint8_t byte_of(Refusal refusal) {
   switch (refusal) {
-    case Refusal::Undeclared: return 1;
-    case Refusal::Malformed: return 2;
-    case Refusal::OutOfRange: return 3;
+    case Refusal::Undeclared:
+      return 1;
+    case Refusal::Malformed:
+      return 2;
+    case Refusal::OutOfRange:
+      return 3;
     case Refusal::PrivateCopy:
-    case Refusal::OverBudget: break;  // never the judge's words
+    case Refusal::OverBudget:
+      break;  // never the judge's words
   }
   return 2;
 }

@@ -4,9 +4,9 @@
 // 3 out_of_range; after a 0 the object's length in bits (u64, big-endian) and its bytes. Nothing
 // else: the whole is at most reply_bytes_max() long, a bound fixed by the declaration.
 //
-// Invariants: the reader is total. Whatever bytes arrive, every output gets a finding, and an object
-// in it passes check_object(): an unknown byte, a length that the declaration rules out, an early end
-// or a code of no value is malformed, and what follows a broken frame is malformed too.
+// Invariants: the reader is total. Whatever bytes arrive, every output gets a finding, and an
+// object in it passes check_object(): an unknown byte, a length that the declaration rules out, an
+// early end or a code of no value is malformed, and what follows a broken frame is malformed too.
 // Errors: Unavailable (the pipe cannot be written or read); none for what the bytes say.
 // Thread-safety: as a plain value; the descriptor is borrowed.
 #pragma once

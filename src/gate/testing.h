@@ -37,7 +37,8 @@ inline program::Output metrics_of(const std::string& fields) {
   return outputs_of(output_toml("metrics", "metrics", "[outputs.fields]\n" + fields))[0];
 }
 inline program::Output tensors_of(const std::string& tensors, const std::string& above = "") {
-  return outputs_of(output_toml("weights", "tensors", above + "\n[outputs.tensors]\n" + tensors))[0];
+  return outputs_of(
+      output_toml("weights", "tensors", above + "\n[outputs.tensors]\n" + tensors))[0];
 }
 inline program::Output table_of(const std::string& body) {
   return outputs_of(output_toml("t", "table", body))[0];
@@ -58,8 +59,8 @@ class TempDirectory {
   int fd() const { return fd_.get(); }
   void write(const std::string& name, std::string_view bytes) const {
     std::filesystem::create_directories(std::filesystem::path(path_ + "/" + name).parent_path());
-    std::ofstream(path_ + "/" + name, std::ios::binary).write(
-        bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path_ + "/" + name, std::ios::binary)
+        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
 
  private:

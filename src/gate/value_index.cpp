@@ -57,14 +57,18 @@ double log_count_of(const Domain& domain) {
 
 Form form_of(const Tensor& tensor) {
   switch (tensor.dtype) {
-    case Dtype::F32: return {.kind = Form::Kind::Float, .format = kFloat32};
-    case Dtype::F16: return {.kind = Form::Kind::Float, .format = kFloat16};
-    case Dtype::Bf16: return {.kind = Form::Kind::Float, .format = kBfloat16};
+    case Dtype::F32:
+      return {.kind = Form::Kind::Float, .format = kFloat32};
+    case Dtype::F16:
+      return {.kind = Form::Kind::Float, .format = kFloat16};
+    case Dtype::Bf16:
+      return {.kind = Form::Kind::Float, .format = kBfloat16};
     case Dtype::I8:
       return {.kind = Form::Kind::Scale,
               .scale = std::strtod(tensor.scale->text().c_str(), nullptr)};
     case Dtype::I32:
-    case Dtype::Bool: return {.kind = Form::Kind::Digits};
+    case Dtype::Bool:
+      return {.kind = Form::Kind::Digits};
   }
   std::abort();
 }
@@ -150,7 +154,8 @@ class TensorIndexer {
       if (index_.size() >= kCellsPartElements) {
         COFFER_CHECK(pass());
         for (std::uint64_t back = std::min(line, kOverlapLines); back > 0; --back) {
-          put(tensor, last[(line - back) % kOverlapLines], {source, stream, kNoRecord, line - back});
+          put(tensor, last[(line - back) % kOverlapLines],
+              {source, stream, kNoRecord, line - back});
         }
       }
       last[line % kOverlapLines] = code;
@@ -198,7 +203,8 @@ std::optional<std::int64_t> in_form(const Form& form, ScaledNumber number) {
       if (!(steps >= -128 && steps <= 127)) return std::nullopt;
       return static_cast<std::int64_t>(steps);
     }
-    case Form::Kind::Text: return std::nullopt;
+    case Form::Kind::Text:
+      return std::nullopt;
   }
   std::abort();
 }
@@ -254,7 +260,8 @@ std::optional<std::uint32_t> ValueIndex::find(std::uint32_t form, std::int64_t v
   return find_key(key_of(form, static_cast<std::uint64_t>(value)));
 }
 
-std::optional<std::uint32_t> ValueIndex::find_text(std::uint32_t form, std::string_view text) const {
+std::optional<std::uint32_t> ValueIndex::find_text(std::uint32_t form,
+                                                   std::string_view text) const {
   return find_key(key_of(form, hash_text(text)));
 }
 

@@ -21,7 +21,15 @@ using program::Tensor;
 
 // What a view is of; its id is this, and how often it was varied, in one number.
 enum class Way : std::uint32_t {
-  Text, ShortText, Labels, Bytes, Planes, Packed, Bits, Integral, Scaled,
+  Text,
+  ShortText,
+  Labels,
+  Bytes,
+  Planes,
+  Packed,
+  Bits,
+  Integral,
+  Scaled,
 };
 
 constexpr int base64_digit(char c) {
@@ -56,8 +64,8 @@ constexpr ByteTable kMirror = table_of_bytes([](char c) {
   return out;
 });
 
-// The digits of a code that stand in the text, in order. Other characters are left out, so that line
-// ends and padding do no harm.
+// The digits of a code that stand in the text, in order. Other characters are left out, so that
+// line ends and padding do no harm.
 std::string digits_in(std::string_view text, const ByteTable& table) {
   std::string digits(text.size(), '\0');
   std::size_t count = 0;
@@ -258,9 +266,8 @@ void send_codes(Emitter& out, const Grid& grid, const Columns& columns) {
 void send_labels(Emitter& out, const Grid& grid, std::size_t column) {
   const auto* choice = std::get_if<program::Choice>(grid.domains[column]);
   if (choice == nullptr) return;
-  const bool letters =
-      std::all_of(choice->values.begin(), choice->values.end(),
-                  [](const std::string& value) { return value.size() <= 2; });
+  const bool letters = std::all_of(choice->values.begin(), choice->values.end(),
+                                   [](const std::string& value) { return value.size() <= 2; });
   std::string text;
   for (std::size_t row = 0; letters && row < grid.rows(); ++row) {
     if (!grid.is_null(row, column)) text += choice->values[grid.code(row, column)];
@@ -289,17 +296,24 @@ void each_grid_view(Emitter& out, const Grid& grid, const Columns& rest) {
   }
 }
 
-// ---- Tensors -------------------------------------------------------------------------------------
+// ---- Tensors
+// -------------------------------------------------------------------------------------
 
 double real_of(const Tensor& tensor, std::uint64_t code) {
   const auto bits = static_cast<std::uint32_t>(code);
   switch (tensor.dtype) {
-    case Dtype::F32: return value_of(kFloat32, bits);
-    case Dtype::F16: return value_of(kFloat16, bits);
-    case Dtype::Bf16: return value_of(kBfloat16, bits);
-    case Dtype::I8: return static_cast<double>(code) - 128;
-    case Dtype::I32: return static_cast<double>(code) + tensor.min;
-    case Dtype::Bool: return static_cast<double>(code);
+    case Dtype::F32:
+      return value_of(kFloat32, bits);
+    case Dtype::F16:
+      return value_of(kFloat16, bits);
+    case Dtype::Bf16:
+      return value_of(kBfloat16, bits);
+    case Dtype::I8:
+      return static_cast<double>(code) - 128;
+    case Dtype::I32:
+      return static_cast<double>(code) + tensor.min;
+    case Dtype::Bool:
+      return static_cast<double>(code);
   }
   std::abort();
 }
@@ -347,11 +361,11 @@ void send_numbers_as_text(Emitter& out, const Tensor& tensor, const std::vector<
   std::string text;
   char buffer[64];
   for (const double real : reals) {
-    const auto end = is_float(tensor.dtype)
-                         ? std::to_chars(buffer, buffer + sizeof buffer, static_cast<float>(real),
-                                         std::chars_format::fixed)
-                         : std::to_chars(buffer, buffer + sizeof buffer,
-                                         static_cast<std::int64_t>(real));
+    const auto end =
+        is_float(tensor.dtype)
+            ? std::to_chars(buffer, buffer + sizeof buffer, static_cast<float>(real),
+                            std::chars_format::fixed)
+            : std::to_chars(buffer, buffer + sizeof buffer, static_cast<std::int64_t>(real));
     text.append(buffer, end.ptr);
     text += ',';
   }
@@ -400,7 +414,8 @@ void each_tensor_view(Emitter& out, const Tensor& tensor, BitReader& in) {
   std::uint64_t left = program::element_count(tensor);
   Codes part;
   while (left > 0 && !out.ended()) {
-    part.erase(part.begin(), part.end() - static_cast<std::ptrdiff_t>(std::min(part.size(), kOverlap)));
+    part.erase(part.begin(),
+               part.end() - static_cast<std::ptrdiff_t>(std::min(part.size(), kOverlap)));
     for (; left > 0 && part.size() < kPartElements; --left) part.push_back(in.take(width));
     each_part_view(out, tensor, part);
   }

@@ -10,8 +10,8 @@ namespace coffer::gate {
 namespace {
 
 constexpr std::size_t kBlockBytes = 16;
-constexpr std::size_t kBlocksMax = 4U << 20;      // indexed at a time: 64 MiB of rows
-constexpr std::size_t kCandidatesMax = 1U << 20;  // windows sought at a time
+constexpr std::size_t kBlocksMax = 4U << 20;          // indexed at a time: 64 MiB of rows
+constexpr std::size_t kCandidatesMax = 1U << 20;      // windows sought at a time
 constexpr std::size_t kSmallObjectBytes = 16U << 10;  // sought directly
 constexpr std::size_t kTrigramsMin = 13;
 constexpr std::size_t kFreeBytesMin = 8;  // of a window, outside declared texts
@@ -209,12 +209,14 @@ class Search {
 
   Result<> count_in_data(Candidates& candidates) {
     std::uint64_t number = 0;
-    COFFER_CHECK(visit_forms([&](std::string_view form, bool is_new_row) {
-      number += is_new_row ? 1 : 0;
-      candidates.count(form, number);
-    }, [&](std::string_view piece) {
-      candidates.each_hit(piece, [](std::size_t, Candidates::Count& count) { ++count.rows; });
-    }));
+    COFFER_CHECK(visit_forms(
+        [&](std::string_view form, bool is_new_row) {
+          number += is_new_row ? 1 : 0;
+          candidates.count(form, number);
+        },
+        [&](std::string_view piece) {
+          candidates.each_hit(piece, [](std::size_t, Candidates::Count& count) { ++count.rows; });
+        }));
     findings_.windows = candidates.rare_windows();
     if (findings_.windows == 0) return {};
     findings_.copied = true;
@@ -238,12 +240,14 @@ class Search {
       });
       return any;
     };
-    return visit_forms([&](std::string_view form, bool is_new_row) {
-      number += is_new_row ? 1 : 0;
-      if (!look(form) || row_seen == number) return;
-      row_seen = number;
-      ++findings_.rows;
-    }, [&](std::string_view piece) { (void)look(piece); });
+    return visit_forms(
+        [&](std::string_view form, bool is_new_row) {
+          number += is_new_row ? 1 : 0;
+          if (!look(form) || row_seen == number) return;
+          row_seen = number;
+          ++findings_.rows;
+        },
+        [&](std::string_view piece) { (void)look(piece); });
   }
 
   template <class F, class G>
@@ -279,8 +283,10 @@ WindowHash hash_window(const char* bytes) {
   const std::uint64_t b = load8(bytes + 8);
   const std::uint64_t c = load8(bytes + 16);
   const std::uint64_t d = load8(bytes + kCopyBytes - 8);
-  const std::uint64_t first = spread(a + spread(b ^ 0x9e3779b97f4a7c15)) ^ spread(c + spread(d + 1));
-  const std::uint64_t second = spread(a * 0x9fb21c651e98df25 ^ b) + spread(c * 0xd6e8feb86659fd93 ^ d);
+  const std::uint64_t first =
+      spread(a + spread(b ^ 0x9e3779b97f4a7c15)) ^ spread(c + spread(d + 1));
+  const std::uint64_t second =
+      spread(a * 0x9fb21c651e98df25 ^ b) + spread(c * 0xd6e8feb86659fd93 ^ d);
   return {first * 0xa0761d6478bd642f, second};
 }
 

@@ -107,9 +107,9 @@ Envelope countersign(Envelope envelope, const SignKey& key) {
 
 bool signed_by(const Envelope& envelope, const SignPublic& key) {
   const auto message = pae(payload_type(envelope.kind), envelope.payload);
-  return std::any_of(
-      envelope.signatures.begin(), envelope.signatures.end(),
-      [&](const auto& one) { return verify(key, bytes_of(message), one.signature); });
+  return std::any_of(envelope.signatures.begin(), envelope.signatures.end(), [&](const auto& one) {
+    return verify(key, bytes_of(message), one.signature);
+  });
 }
 
 std::size_t count_signers(const Envelope& envelope, std::span<const SignPublic> keys) {
@@ -121,8 +121,8 @@ std::size_t count_signers(const Envelope& envelope, std::span<const SignPublic> 
 
 Result<> require_signature(const Envelope& envelope, const SignPublic& key) {
   if (signed_by(envelope, key)) return {};
-  return Error{Code::Denied, fmt::format("{}: not signed by {}", kind_name(envelope.kind),
-                                         key_id(key))};
+  return Error{Code::Denied,
+               fmt::format("{}: not signed by {}", kind_name(envelope.kind), key_id(key))};
 }
 
 }  // namespace coffer::grant

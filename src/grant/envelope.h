@@ -26,7 +26,15 @@ inline constexpr std::size_t kPayloadMax = std::size_t{4} << 20;
 
 // What a signed object is; its payload type is application/vnd.cofferdam.<kind_name>.v1+json.
 enum class Kind : std::uint8_t {
-  Key, Removal, Manifest, Card, Limit, Grant, Revocation, Run, Approval
+  Key,
+  Removal,
+  Manifest,
+  Card,
+  Limit,
+  Grant,
+  Revocation,
+  Run,
+  Approval
 };
 std::string_view kind_name(Kind kind);
 std::string payload_type(Kind kind);

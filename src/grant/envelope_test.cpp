@@ -55,20 +55,24 @@ TEST(Envelope, CountersigningTwiceLeavesOneSignature) {
 
 TEST(Envelope, RefusesWhatIsNoneAndNamesTheField) {
   const auto message = [](std::string_view json) { return parse_envelope(json).error().message; };
-  const std::string signature =
-      R"([{"keyid":"","sig":")" + base64(ByteVector(64)) + R"("}])";
+  const std::string signature = R"([{"keyid":"","sig":")" + base64(ByteVector(64)) + R"("}])";
   const std::string type = R"("payloadType":"application/vnd.cofferdam.key.v1+json")";
   EXPECT_TRUE(parse_envelope("{\"payload\":\"\"," + type + ",\"signatures\":" + signature + "}"));
   EXPECT_NE(message("{\"payload\":\"\",\"payloadType\":\"x\",\"signatures\":" + signature + "}")
-                .find("payloadType"), std::string::npos);
+                .find("payloadType"),
+            std::string::npos);
   EXPECT_NE(message("{\"payload\":\"=\"," + type + ",\"signatures\":" + signature + "}")
-                .find("'payload'"), std::string::npos);
+                .find("'payload'"),
+            std::string::npos);
   EXPECT_NE(message("{\"payload\":\"\"," + type + ",\"signatures\":[]}").find("signatures"),
             std::string::npos);
-  EXPECT_NE(message("{\"payload\":\"\"," + type + ",\"signatures\":[{\"keyid\":\"\",\"sig\":\"\"}]}")
-                .find("sig"), std::string::npos);
+  EXPECT_NE(
+      message("{\"payload\":\"\"," + type + ",\"signatures\":[{\"keyid\":\"\",\"sig\":\"\"}]}")
+          .find("sig"),
+      std::string::npos);
   EXPECT_NE(message("{\"payload\":\"\"," + type + ",\"more\":1,\"signatures\":" + signature + "}")
-                .find("more"), std::string::npos);
+                .find("more"),
+            std::string::npos);
   EXPECT_FALSE(parse_envelope("no JSON"));
 }
 

@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kClasses = {"general", "important", "core"};
 constexpr std::array<std::string_view, 8> kColumnKinds = {
-    "identifier", "quasi_identifier", "sensitive", "free_text", "numeric", "label", "date", "other"};
+    "identifier", "quasi_identifier", "sensitive", "free_text", "numeric", "label", "date",
+    "other"};
 constexpr std::array<std::string_view, 5> kColumnTypes = {"integer", "decimal", "text", "date",
                                                           "boolean"};
 constexpr std::array<std::string_view, 3> kApprovalVerdicts = {"approve", "refuse", "return"};

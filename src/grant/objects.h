@@ -65,12 +65,12 @@ struct Removal {
 struct Manifest {
   static constexpr Kind kKind = Kind::Manifest;
   std::string dataset_id;
-  std::string name;               // org/name
+  std::string name;  // org/name
   std::uint64_t version{1};
-  std::optional<Digest> parent;   // the manifest before; none ("") for version 1
-  bool is_public{false};          // "public"; the same for all versions
-  Digest content;                 // salted
-  Digest chunk_list;              // SHA-256 of the sealed chunk list (public data: of the plain one)
+  std::optional<Digest> parent;  // the manifest before; none ("") for version 1
+  bool is_public{false};         // "public"; the same for all versions
+  Digest content;                // salted
+  Digest chunk_list;             // SHA-256 of the sealed chunk list (public data: of the plain one)
   std::uint64_t files{0};
   std::uint64_t bytes{0};
   SignPublic owner_key{};
@@ -84,7 +84,14 @@ std::string_view class_name(DataClass data_class);
 std::optional<DataClass> class_of(std::string_view name);
 
 enum class ColumnKind : std::uint8_t {
-  Identifier, QuasiIdentifier, Sensitive, FreeText, Numeric, Label, Date, Other
+  Identifier,
+  QuasiIdentifier,
+  Sensitive,
+  FreeText,
+  Numeric,
+  Label,
+  Date,
+  Other
 };
 std::string_view column_kind_name(ColumnKind kind);
 std::optional<ColumnKind> column_kind_of(std::string_view name);
@@ -159,11 +166,11 @@ struct Grant {
   std::string dataset_id;
   std::optional<Digest> manifest;  // none: "*", any version
   SignPublic owner_key{};
-  std::vector<SignPublic> grantee_keys;   // at least 1; none of them an approver
+  std::vector<SignPublic> grantee_keys;  // at least 1; none of them an approver
   std::vector<SignPublic> approver_keys;
-  std::uint64_t approvals_needed{0};      // 1..count; 0 exactly when there are no approvers
+  std::uint64_t approvals_needed{0};  // 1..count; 0 exactly when there are no approvers
   std::string purpose;
-  std::vector<program::Lane> lanes;       // at least 1
+  std::vector<program::Lane> lanes;  // at least 1
   std::vector<program::Kind> output_kinds;
   std::optional<std::vector<PermittedProgram>> programs;  // none: "any"
   Budgets budgets;
@@ -217,7 +224,8 @@ struct Approval {
   std::string reason;  // ok too_much private purpose unclear other
 };
 
-// ---- To and from bytes ----------------------------------------------------------------------------
+// ---- To and from bytes
+// ----------------------------------------------------------------------------
 
 Json to_json(const UserKey& object);
 Json to_json(const Removal& object);
@@ -246,8 +254,7 @@ Result<T> parse(std::string_view payload);
 template <class T>
 Result<T> open(const Envelope& envelope) {
   if (envelope.kind != T::kKind) {
-    return Error{Code::InvalidArgument,
-                 "field 'payloadType' must be " + payload_type(T::kKind)};
+    return Error{Code::InvalidArgument, "field 'payloadType' must be " + payload_type(T::kKind)};
   }
   return parse<T>(envelope.payload);
 }
@@ -257,7 +264,8 @@ Envelope sign(const T& object, const SignKey& key) {
   return sign(T::kKind, payload_of(object), key);
 }
 
-// ---- Ids shown to people --------------------------------------------------------------------------
+// ---- Ids shown to people
+// --------------------------------------------------------------------------
 
 inline std::string grant_id(const Digest& grant) { return grant.id("grant_"); }
 inline std::string run_id(const Digest& run) { return run.id("run_"); }

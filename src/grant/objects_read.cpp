@@ -162,9 +162,11 @@ class Fields : public StrictReader {
     return parsed ? *parsed : std::array<std::byte, 32>{};
   }
   template <class E>
-  E name_in(std::string_view key, std::string_view value, std::optional<E> (*find)(std::string_view)) {
+  E name_in(std::string_view key, std::string_view value,
+            std::optional<E> (*find)(std::string_view)) {
     const auto found = find(value);
-    require(found.has_value(), key, fmt::format("says '{}', which is not known", printable(value, 40)));
+    require(found.has_value(), key,
+            fmt::format("says '{}', which is not known", printable(value, 40)));
     return found.value_or(E{});
   }
   template <class T>
@@ -179,8 +181,8 @@ Result<std::map<std::string, std::vector<Json>>> read_permitted(const Json::Obje
   std::map<std::string, std::vector<Json>> out;
   for (const auto& [name, values] : members) {
     const auto* list = values.as_array();
-    if (!program::is_alias(name) || list == nullptr || list->empty() ||
-        list->size() > kListMax || !std::all_of(list->begin(), list->end(), is_parameter_value)) {
+    if (!program::is_alias(name) || list == nullptr || list->empty() || list->size() > kListMax ||
+        !std::all_of(list->begin(), list->end(), is_parameter_value)) {
       return Error{Code::InvalidArgument,
                    fmt::format("grant: field 'parameters' must list permitted values for '{}'",
                                printable(name, 40))};
@@ -229,9 +231,10 @@ Result<CardColumn> read_column(const Json& value) {
   out.kind = in.name("kind", column_kind_of);
   out.type = in.name("type", column_type_of);
   out.values = in.texts("values");
-  in.require(std::set<std::string>(out.values.begin(), out.values.end()).size() ==
-                     out.values.size() && out.values.size() <= kListMax,
-             "values", "names something twice, or too much");
+  in.require(
+      std::set<std::string>(out.values.begin(), out.values.end()).size() == out.values.size() &&
+          out.values.size() <= kListMax,
+      "values", "names something twice, or too much");
   out.min = in.text("min");
   out.max = in.text("max");
   const bool dates = out.type == ColumnType::Date;
@@ -246,7 +249,8 @@ Result<CardColumn> read_column(const Json& value) {
   in.require(!has_range || out.values.empty(), "values", "stands beside a range");
   out.blanks = in.boolean("blanks");
   COFFER_CHECK(in.finish());
-  if (has_range && !dates && *program::Decimal::parse(out.min) > *program::Decimal::parse(out.max)) {
+  if (has_range && !dates &&
+      *program::Decimal::parse(out.min) > *program::Decimal::parse(out.max)) {
     return Error{Code::InvalidArgument, "card: columns: field 'min' is above 'max'"};
   }
   if (has_range && dates && out.min > out.max) {
@@ -260,10 +264,11 @@ Result<CardFile> read_file(const Json& value) {
   CardFile out;
   out.path = in.form("path", is_relative_path, "must be a relative path");
   out.format = in.text("format");
-  in.require(!out.format.empty() && out.format.size() <= 16 &&
-                 std::all_of(out.format.begin(), out.format.end(),
-                             [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }),
-             "format", "must be 1 to 16 of a-z and 0-9");
+  in.require(
+      !out.format.empty() && out.format.size() <= 16 &&
+          std::all_of(out.format.begin(), out.format.end(),
+                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }),
+      "format", "must be 1 to 16 of a-z and 0-9");
   out.rows = in.uint("rows");
   const auto& columns = in.list("columns", kListMax);
   COFFER_CHECK(in.finish());
@@ -292,8 +297,8 @@ Result<UserKey> parse<UserKey>(std::string_view payload) {
   out.sign_key = in.key32("sign_key");
   out.seal_key = in.key32("seal_key");
   out.recovery_keys = in.keys("recovery_keys", kRecoveryKeysMax);
-  out.recovery_need = in.number("recovery_need", out.recovery_keys.empty() ? 0 : 1,
-                                out.recovery_keys.size());
+  out.recovery_need =
+      in.number("recovery_need", out.recovery_keys.empty() ? 0 : 1, out.recovery_keys.size());
   out.previous = in.digest_or("previous", "");
   out.sequence = in.number("sequence", 1, kIntegerMax);
   in.require(out.previous.has_value() == (out.sequence > 1), "previous",
@@ -397,8 +402,8 @@ Result<Grant> parse<Grant>(std::string_view payload) {
     in.require(std::find(grantees.begin(), grantees.end(), key) == grantees.end(), "approver_keys",
                "names a grantee");
   }
-  out.approvals_needed = in.number("approvals_needed", out.approver_keys.empty() ? 0 : 1,
-                                   out.approver_keys.size());
+  out.approvals_needed =
+      in.number("approvals_needed", out.approver_keys.empty() ? 0 : 1, out.approver_keys.size());
   out.purpose = in.text("purpose");
   in.require(!out.purpose.empty() && out.purpose.size() <= kPurposeBytesMax, "purpose",
              "must be 1 to 4096 bytes of text");
@@ -429,7 +434,8 @@ Result<Revocation> parse<Revocation>(std::string_view payload) {
   Revocation out;
   out.grant = in.digest("grant");
   out.reason = in.text("reason");
-  in.require(is_plain_text(out.reason, kReasonBytesMax), "reason", "must be 1 to 256 bytes of text");
+  in.require(is_plain_text(out.reason, kReasonBytesMax), "reason",
+             "must be 1 to 256 bytes of text");
   out.issued = in.time("issued");
   COFFER_CHECK(in.finish());
   return out;
@@ -459,8 +465,8 @@ Result<Run> parse<Run>(std::string_view payload) {
   std::set<std::string> aliases;
   for (const Json& item : inputs) {
     Fields input{item, "run: inputs"};
-    out.inputs.push_back({input.form("alias", program::is_alias, "must be an alias"),
-                          input.digest("digest")});
+    out.inputs.push_back(
+        {input.form("alias", program::is_alias, "must be an alias"), input.digest("digest")});
     input.require(aliases.insert(out.inputs.back().alias).second, "alias", "stands twice");
     COFFER_CHECK(input.finish());
   }

@@ -56,9 +56,12 @@ Card sample_card() {
   out.ledger_vkey = kVkey;
   out.issued = at("2026-03-01T09:30:00Z");
   CardFile file{"tumours.csv", "csv", 569, {}};
-  file.columns.push_back({"diagnosis", ColumnKind::Sensitive, ColumnType::Text, {"B", "M"}, "", "", false});
-  file.columns.push_back({"radius", ColumnKind::Numeric, ColumnType::Decimal, {}, "6.981", "28.11", true});
-  file.columns.push_back({"seen", ColumnKind::Date, ColumnType::Date, {}, "2020-01-01", "2024-12-31", false});
+  file.columns.push_back(
+      {"diagnosis", ColumnKind::Sensitive, ColumnType::Text, {"B", "M"}, "", "", false});
+  file.columns.push_back(
+      {"radius", ColumnKind::Numeric, ColumnType::Decimal, {}, "6.981", "28.11", true});
+  file.columns.push_back(
+      {"seen", ColumnKind::Date, ColumnType::Date, {}, "2020-01-01", "2024-12-31", false});
   out.files.push_back(std::move(file));
   return out;
 }
@@ -122,7 +125,8 @@ TEST(Objects, AreReadAsTheyWereWritten) {
   expect_round_trip(sample_grant());
   expect_round_trip(Revocation{sha256("g"), "study ended", at("2026-06-01T00:00:00Z")});
   expect_round_trip(sample_run());
-  expect_round_trip(Approval{sha256("r"), "weights", sha256("c"), ApprovalVerdict::Return, "unclear"});
+  expect_round_trip(
+      Approval{sha256("r"), "weights", sha256("c"), ApprovalVerdict::Return, "unclear"});
 }
 
 // Changes one member and says why the object was refused ("" when it was not).
@@ -190,15 +194,19 @@ TEST(Objects, GrantRefusesATermThatIsNotUnderstoodAndNamesIt) {
   EXPECT_EQ(with(grant, "programs", "any"), "");
   EXPECT_TRUE(names(with(grant, "manifest", "latest"), "manifest"));
   EXPECT_EQ(with(grant, "manifest", "*"), "");
-  EXPECT_TRUE(names(refusal(grant, [](Json& json) {
-    Json budgets = json["budgets"];
-    json.set("budgets", budgets.set("copies", 1));
-  }), "copies"));
-  EXPECT_NE(refusal(grant, [](Json& json) {
-    Json programs = json["programs"];
-    (*programs.as_array())[0].set("parameters", Json::object({{"folds", 5}}));
-    json.set("programs", programs);
-  }), "");
+  EXPECT_TRUE(names(refusal(grant,
+                            [](Json& json) {
+                              Json budgets = json["budgets"];
+                              json.set("budgets", budgets.set("copies", 1));
+                            }),
+                    "copies"));
+  EXPECT_NE(refusal(grant,
+                    [](Json& json) {
+                      Json programs = json["programs"];
+                      (*programs.as_array())[0].set("parameters", Json::object({{"folds", 5}}));
+                      json.set("programs", programs);
+                    }),
+            "");
 }
 
 TEST(Objects, GrantChecksPeopleAndTimes) {
@@ -257,14 +265,16 @@ TEST(Objects, RunChecksItsParts) {
   EXPECT_TRUE(names(with(run, "parameters", Json::object({{"folds", Json{}}})), "parameters"));
   EXPECT_TRUE(names(with(run, "parameters", Json::object({{"f", Json::array()}})), "parameters"));
   EXPECT_EQ(with(run, "parameters", Json::object({{"rate", "0.1"}, {"on", true}})), "");
-  EXPECT_TRUE(names(with(run, "grants", Json::array({sha256("g").text(), sha256("g").text()})),
-                    "grants"));
+  EXPECT_TRUE(
+      names(with(run, "grants", Json::array({sha256("g").text(), sha256("g").text()})), "grants"));
   EXPECT_NE(with(run, "outputs", Json::array({Json{"metrics"}})), "");
-  EXPECT_NE(refusal(run, [](Json& json) {
-    Json inputs = json["inputs"];
-    inputs.push((*inputs.as_array())[0]);
-    json.set("inputs", inputs);
-  }), "");
+  EXPECT_NE(refusal(run,
+                    [](Json& json) {
+                      Json inputs = json["inputs"];
+                      inputs.push((*inputs.as_array())[0]);
+                      json.set("inputs", inputs);
+                    }),
+            "");
 }
 
 TEST(Objects, DatasetIdsAndDatesHaveTheirForm) {

@@ -149,9 +149,8 @@ Json to_json(const Grant& o) {
 }
 
 Json to_json(const Revocation& o) {
-  return Json::object({{"grant", o.grant.text()},
-                       {"reason", o.reason},
-                       {"issued", render_time(o.issued)}});
+  return Json::object(
+      {{"grant", o.grant.text()}, {"reason", o.reason}, {"issued", render_time(o.issued)}});
 }
 
 Json to_json(const Run& o) {

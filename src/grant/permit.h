@@ -22,8 +22,8 @@ struct PermitInput {
   std::string alias;
   std::string dataset_id;
   Digest manifest;
-  Digest content;     // salted digest of the content
-  Digest chunk_list;  // SHA-256 of the stored chunk list, its name in the vault
+  Digest content;                  // salted digest of the content
+  Digest chunk_list;               // SHA-256 of the stored chunk list, its name in the vault
   std::optional<Key> version_key;  // none for public data, which is stored plain
 };
 

@@ -22,7 +22,8 @@ struct Sample {
     answer.exclusive = true;
     answer.inputs.push_back({"tumours", "ds_aaaaaaaaaaaaaaaa", sha256("m"), sha256("c"),
                              sha256("l"), *seal_to(worker.public_key(), version_key.expose())});
-    answer.inputs.push_back({"base", "ds_bbbbbbbbbbbbbbbb", sha256("n"), sha256("d"), sha256("k"), {}});
+    answer.inputs.push_back(
+        {"base", "ds_bbbbbbbbbbbbbbbb", sha256("n"), sha256("d"), sha256("k"), {}});
   }
 };
 

@@ -8,7 +8,8 @@ Result<Reply> Client::ask_encoded(ByteView request) {
   auto record = channel_.call(request, deadline_);
   if (!record) {
     // To the caller a deadline and a closed stream are one thing: the keeper did not answer.
-    if (record.error().code != Code::Cancelled) return std::move(record).error().in("keeper").as("unavailable");
+    if (record.error().code != Code::Cancelled)
+      return std::move(record).error().in("keeper").as("unavailable");
     return Error{Code::Unavailable, "keeper: no answer before the deadline"}.as("unavailable");
   }
   return decode_reply(*record);

@@ -17,7 +17,8 @@ grant::VersionKeyBinding binding_of(const grant::Manifest& manifest, const Diges
 
 Result<const Dataset*> State::dataset(const std::string& id) const {
   const auto found = datasets_.find(id);
-  if (found == datasets_.end()) return refuse(Code::NotFound, "no_such_dataset", "no dataset " + id);
+  if (found == datasets_.end())
+    return refuse(Code::NotFound, "no_such_dataset", "no dataset " + id);
   return &found->second;
 }
 
@@ -30,7 +31,8 @@ Result<std::string> State::dataset_owner_signed(const Dataset& dataset, const Si
   return user;
 }
 
-// ---- Manifests, cards, limits ---------------------------------------------------------------------
+// ---- Manifests, cards, limits
+// ---------------------------------------------------------------------
 
 Result<State::Effect> State::on(const AddManifest& op, std::uint64_t now_ms) {
   COFFER_TRY(const auto in, read<grant::Manifest>(op.envelope));
@@ -60,9 +62,8 @@ Result<State::Effect> State::on(const AddManifest& op, std::uint64_t now_ms) {
     return refuse(Code::InvalidArgument, "bad_version_key",
                   "protected data has a sealed key, public data none");
   }
-  if (!op.sealed_key.empty() &&
-      !grant::open_version_key(identity_.seal_key, op.sealed_key,
-                               binding_of(manifest, in.digest))) {
+  if (!op.sealed_key.empty() && !grant::open_version_key(identity_.seal_key, op.sealed_key,
+                                                         binding_of(manifest, in.digest))) {
     return refuse(Code::Denied, "bad_version_key",
                   "the sealed key does not open, or is bound to another version");
   }
@@ -72,9 +73,8 @@ Result<State::Effect> State::on(const AddManifest& op, std::uint64_t now_ms) {
   dataset.is_public = manifest.is_public;
   dataset.latest = in.digest;
   dataset.version = manifest.version;
-  versions_[in.digest] = Version{manifest.dataset_id, manifest.owner_key,
-                                 manifest.content,    manifest.chunk_list,
-                                 op.sealed_key,       false};
+  versions_[in.digest] = Version{manifest.dataset_id, manifest.owner_key, manifest.content,
+                                 manifest.chunk_list, op.sealed_key,      false};
   Effect effect;
   append(effect, op.seed, now_ms,
          {"manifest", Json::object({{"dataset_id", manifest.dataset_id},
@@ -98,8 +98,8 @@ Result<State::Effect> State::on(const RemoveVersion& op, std::uint64_t now_ms) {
   version.sealed_key.clear();
   Effect effect;
   append(effect, op.seed, now_ms,
-         {"removal", Json::object({{"dataset_id", version.dataset_id},
-                                   {"manifest", op.manifest.text()}})});
+         {"removal",
+          Json::object({{"dataset_id", version.dataset_id}, {"manifest", op.manifest.text()}})});
   return effect;
 }
 
@@ -117,8 +117,7 @@ Result<State::Effect> State::on(const SetCard& op, std::uint64_t now_ms) {
     return refuse(Code::AlreadyExists, "old_sequence",
                   fmt::format("field 'sequence' must be above {}", known->graded->sequence));
   }
-  datasets_.at(card.dataset_id).graded =
-      Dataset::Graded{in.digest, card.data_class, card.sequence};
+  datasets_.at(card.dataset_id).graded = Dataset::Graded{in.digest, card.data_class, card.sequence};
   Effect effect;
   append(effect, op.seed, now_ms,
          {"card", Json::object({{"dataset_id", card.dataset_id},
@@ -172,7 +171,8 @@ Result<State::Effect> State::on(const SetLimit& op, std::uint64_t now_ms) {
   return effect;
 }
 
-// ---- Grants ---------------------------------------------------------------------------------------
+// ---- Grants
+// ---------------------------------------------------------------------------------------
 
 // Everyone named is known here, and nobody judges what he asked for.
 Result<> State::check_people(const grant::Grant& terms) const {
@@ -195,8 +195,9 @@ Result<> State::check_class(const grant::Grant& terms, const Dataset& dataset) c
                                                                            : 2;
   const auto name = grant::class_name(data_class);
   if (terms.approvals_needed < needed) {
-    return refuse(Code::FailedPrecondition, "class_needs_approvals",
-                  fmt::format("{} data: field 'approvals_needed' must be at least {}", name, needed));
+    return refuse(
+        Code::FailedPrecondition, "class_needs_approvals",
+        fmt::format("{} data: field 'approvals_needed' must be at least {}", name, needed));
   }
   if (needed > 0 && terms.auto_bits > 0) {
     return refuse(Code::FailedPrecondition, "class_never_automatic",
@@ -221,11 +222,13 @@ Result<> State::check_room(const grant::Grant& terms, const Dataset& dataset,
     sum = sum + (live ? program::Cost{budgets.bits, budgets.epsilon_milli, 0, 0}
                       : other.spent + other.reserved);
   }
-  if (sum.bits <= dataset.limit->bits && sum.epsilon_milli <= dataset.limit->epsilon_milli) return {};
-  return refuse(Code::BudgetExhausted, "over_limit",
-                fmt::format("all grants would be {} bits, {} epsilon_milli; the limit of {} is {}, {}",
-                            sum.bits, sum.epsilon_milli, dataset.name, dataset.limit->bits,
-                            dataset.limit->epsilon_milli));
+  if (sum.bits <= dataset.limit->bits && sum.epsilon_milli <= dataset.limit->epsilon_milli)
+    return {};
+  return refuse(
+      Code::BudgetExhausted, "over_limit",
+      fmt::format("all grants would be {} bits, {} epsilon_milli; the limit of {} is {}, {}",
+                  sum.bits, sum.epsilon_milli, dataset.name, dataset.limit->bits,
+                  dataset.limit->epsilon_milli));
 }
 
 Result<State::Effect> State::on(const AddGrant& op, std::uint64_t now_ms) {
@@ -238,7 +241,8 @@ Result<State::Effect> State::on(const AddGrant& op, std::uint64_t now_ms) {
   COFFER_TRY(const Dataset* known, dataset(terms.dataset_id));
   COFFER_CHECK(dataset_owner_signed(*known, terms.owner_key, in.envelope));
   if (known->is_public) {
-    return refuse(Code::FailedPrecondition, "public_data", known->name + " is public: no grant needed");
+    return refuse(Code::FailedPrecondition, "public_data",
+                  known->name + " is public: no grant needed");
   }
   if (!known->graded) {
     return refuse(Code::FailedPrecondition, "ungraded", known->name + " is not graded");

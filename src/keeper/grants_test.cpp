@@ -142,7 +142,7 @@ TEST(Limits, CanBeLoweredToWhatIsSpentAndReserved) {
   Owner world;
   const auto manifest = world.dataset(world.stew, kId, 1000);
   const auto grant = world.grant(world.stew, world.with_bits(1000));
-  world.whole_run(world.ada, world.run_object({grant}, manifest));  // spends 7 + 3 + 10
+  world.whole_run(world.ada, world.run_object({grant}, manifest));             // spends 7 + 3 + 10
   world.append(world.submit(world.ada, world.run_object({grant}, manifest)));  // reserves 7 + 32
   ASSERT_EQ(world.budget(kId).spent.bits, 20U);
   ASSERT_EQ(world.budget(kId).reserved.bits, 39U);

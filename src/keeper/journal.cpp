@@ -63,7 +63,8 @@ Digest Journal::frame_mac(ByteView payload) const {
   return hmac_sha256(derive_key(mac_key_, "frame"), message);
 }
 
-// ---- Reading ----------------------------------------------------------------------------------------
+// ---- Reading
+// ----------------------------------------------------------------------------------------
 
 Result<> Journal::read_all(const Each& each) {
   struct stat status {};
@@ -180,7 +181,8 @@ Result<ByteVector> Journal::read_body(const JournalPlace& place) const {
   return read_at(place.body_offset, place.body_length);
 }
 
-// ---- Writing ----------------------------------------------------------------------------------------
+// ---- Writing
+// ----------------------------------------------------------------------------------------
 
 Result<> Journal::write_at(std::uint64_t offset, ByteView bytes) const {
   while (!bytes.empty()) {

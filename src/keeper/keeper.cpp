@@ -60,9 +60,12 @@ bool may_ask(Peer peer, const Request& request) {
                           std::holds_alternative<Report>(request);
   const bool is_sockets = std::holds_alternative<RevokeDirect>(request);
   switch (peer) {
-    case Peer::Front: return !is_workers && !is_sockets;
-    case Peer::Worker: return is_workers || std::holds_alternative<Status>(request);
-    case Peer::Socket: return is_sockets;
+    case Peer::Front:
+      return !is_workers && !is_sockets;
+    case Peer::Worker:
+      return is_workers || std::holds_alternative<Status>(request);
+    case Peer::Socket:
+      return is_sockets;
   }
   return false;
 }
@@ -78,7 +81,8 @@ Digest manifest_of(const AddManifest& op) {
 
 }  // namespace
 
-// ---- Starting ---------------------------------------------------------------------------------------
+// ---- Starting
+// ---------------------------------------------------------------------------------------
 
 Result<Keeper> Keeper::open(const Options& options, Key master_key, const Clock& clock) {
   Keeper out{clock};
@@ -89,7 +93,8 @@ Result<Keeper> Keeper::open(const Options& options, Key master_key, const Clock&
 Result<> Keeper::begin(std::string origin, const Key& master_key) {
   origin_ = std::move(origin);
   COFFER_TRY(ledger_key_, SignKey::from_seed(derive_key(master_key, "coffer-ledger-v1").expose()));
-  COFFER_TRY(auto seal_key, SealKey::from_secret(derive_key(master_key, "coffer-seal-v1").expose()));
+  COFFER_TRY(auto seal_key,
+             SealKey::from_secret(derive_key(master_key, "coffer-seal-v1").expose()));
   COFFER_TRY(const auto vkey, ledger::VerifierKey::make(origin_, ledger::KeyType::Ed25519,
                                                         ledger_key_->public_key()));
   ledger_vkey_ = vkey.text();
@@ -156,12 +161,12 @@ Result<> Keeper::replay(const Key& master_key, JournalRecord record, const Journ
   return {};
 }
 
-// ---- Answering --------------------------------------------------------------------------------------
+// ---- Answering
+// --------------------------------------------------------------------------------------
 
 Result<std::vector<ByteVector>> Keeper::answer(const std::vector<Incoming>& requests) {
   if (requests.size() > kRequestsMax) return Error{Code::Internal, "keeper: too many requests"};
-  const auto now =
-      static_cast<std::uint64_t>(clock_->unix_time().time_since_epoch().count());
+  const auto now = static_cast<std::uint64_t>(clock_->unix_time().time_since_epoch().count());
   Batch batch;
   std::vector<Reply> replies;
   for (const auto& incoming : requests) {
@@ -225,7 +230,8 @@ Result<Reply> Keeper::perform(const Request& request, const Digest& operation, B
   return reply;
 }
 
-Result<std::vector<Entry>> Keeper::entries_again(const Digest& operation, const Batch& batch) const {
+Result<std::vector<Entry>> Keeper::entries_again(const Digest& operation,
+                                                 const Batch& batch) const {
   if (const auto found = batch.entries.find(operation); found != batch.entries.end()) {
     return found->second;
   }
@@ -265,7 +271,8 @@ Result<std::string> Keeper::checkpoint() const {
   return ledger::sign_checkpoint({origin_, tree.size(), tree.root()}, *ledger_key_);
 }
 
-// ---- The master key -----------------------------------------------------------------------------------
+// ---- The master key
+// -----------------------------------------------------------------------------------
 
 namespace {
 

@@ -54,9 +54,9 @@ class Keeper {
   // What one answer() collects before its one write.
   struct Batch {
     std::vector<JournalRecord> records;
-    std::vector<Digest> operations;                 // of each record
-    std::map<Digest, std::vector<Entry>> entries;   // of operations of this batch
-    std::vector<Digest> wiped;                      // manifests whose key goes
+    std::vector<Digest> operations;                // of each record
+    std::map<Digest, std::vector<Entry>> entries;  // of operations of this batch
+    std::vector<Digest> wiped;                     // manifests whose key goes
   };
 
   explicit Keeper(const Clock& clock) : clock_(&clock) {}
@@ -82,8 +82,8 @@ class Keeper {
   std::vector<Digest> removed_;             // while starting: keys to be wiped, again
 };
 
-// DIR/keeper/master.key, 64 hex digits, made with mode 600 when there is neither it nor a journal; or
-// what the command prints. Errors: FailedPrecondition (readable by others, missing beside a
+// DIR/keeper/master.key, 64 hex digits, made with mode 600 when there is neither it nor a journal;
+// or what the command prints. Errors: FailedPrecondition (readable by others, missing beside a
 // journal, no key printed), Unavailable.
 Result<Key> load_master_key(const std::filesystem::path& directory, const std::string& command);
 

@@ -34,7 +34,9 @@ struct History {
     }
   }
 
-  std::size_t below(std::size_t n) { return std::uniform_int_distribution<std::size_t>{0, n - 1}(random); }
+  std::size_t below(std::size_t n) {
+    return std::uniform_int_distribution<std::size_t>{0, n - 1}(random);
+  }
 
   program::Cost sum(std::size_t grant, program::Cost ModelRun::*what) const {
     program::Cost out;
@@ -59,8 +61,8 @@ struct History {
   void submit() {
     ModelRun run;
     run.grants.push_back(below(4));
-    auto request = world.run_object({grants[run.grants[0]]},
-                                    run.grants[0] % 2 == 0 ? world.manifest : second);
+    auto request =
+        world.run_object({grants[run.grants[0]]}, run.grants[0] % 2 == 0 ? world.manifest : second);
     if (below(3) == 0) {  // over both datasets
       const auto other = (run.grants[0] + 1) % 4;
       run.grants.push_back(other);
@@ -74,7 +76,8 @@ struct History {
     run.quote = program::quote_of(request.resources, request.outputs).cost;
     bool fits = true;
     for (const auto grant : run.grants) {
-      const auto wanted = sum(grant, &ModelRun::reserved) + sum(grant, &ModelRun::charged) + run.quote;
+      const auto wanted =
+          sum(grant, &ModelRun::reserved) + sum(grant, &ModelRun::charged) + run.quote;
       fits = fits && wanted.within(budgets[grant]);
       const std::string id = grant % 2 == 0 ? kId : kOtherId;
       const auto used = sum_of_dataset(id, &ModelRun::reserved) +
@@ -151,7 +154,8 @@ struct History {
     const auto& name = known.held[below(known.held.size())];
     const auto bits = name == "weights" ? 496U : 10U;
     const bool approved = below(2) == 0;
-    const auto verdict = approved ? grant::ApprovalVerdict::Approve : grant::ApprovalVerdict::Refuse;
+    const auto verdict =
+        approved ? grant::ApprovalVerdict::Approve : grant::ApprovalVerdict::Refuse;
     world.append(Approve{world.seed(), world.approval(world.rex, run.digest, name, verdict)});
     world.append(Decide{world.seed(), run.digest, name,
                         approved ? Decision::Released : Decision::Withheld,

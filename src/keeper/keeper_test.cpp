@@ -43,9 +43,9 @@ struct Machine {
     const bool workers = std::holds_alternative<Open>(request) ||
                          std::holds_alternative<Started>(request) ||
                          std::holds_alternative<Report>(request);
-    const auto from = peer.value_or(workers                                           ? Peer::Worker
+    const auto from = peer.value_or(workers                                         ? Peer::Worker
                                     : std::holds_alternative<RevokeDirect>(request) ? Peer::Socket
-                                                                                      : Peer::Front);
+                                                                                    : Peer::Front);
     COFFER_TRY(const auto replies, keeper->answer({{from, encode(request)}}));
     return decode_reply(replies.at(0));
   }
@@ -108,7 +108,8 @@ TEST(Keeper, RemembersEverythingWhenStartedAgain) {
   machine.start();
   EXPECT_EQ(all_answers(machine, story), before);
   EXPECT_EQ(machine.world->rule(Decide{machine.world->seed(), story.run, "weights",
-                                       Decision::Released, DecisionCause::Approved}), "");
+                                       Decision::Released, DecisionCause::Approved}),
+            "");
 }
 
 TEST(Keeper, OperationSentAgainIsAnsweredTheSame) {
@@ -175,7 +176,8 @@ TEST(Keeper, RequestsThatComeTogetherShareOneFrame) {
   const auto grant = world.grant(stew, terms);
   std::vector<Incoming> together;
   for (int i = 0; i < 5; ++i) {
-    together.push_back({Peer::Front, encode(world.submit(ada, world.run_object({grant}, manifest)))});
+    together.push_back(
+        {Peer::Front, encode(world.submit(ada, world.run_object({grant}, manifest)))});
   }
   together.push_back(together[0]);  // and one of them again
   const auto replies = *machine.keeper->answer(together);
@@ -247,8 +249,9 @@ TEST(Keeper, DirectRevocationHoldsAtOnceAndGetsItsEntryFromTheFront) {
   world.must<Done>(RevokeDirect{envelope});
   EXPECT_EQ(machine.keeper->state().tree().size(), size);
   machine.start();
-  EXPECT_EQ(world.rule(world.submit(world.person("ada"),
-                                    world.run_object({story.grant}, story.manifest))), "revoked");
+  EXPECT_EQ(world.rule(
+                world.submit(world.person("ada"), world.run_object({story.grant}, story.manifest))),
+            "revoked");
   EXPECT_EQ(world.must<StatusReply>(Status{}).pending_revocations,
             std::vector<std::string>{envelope});
   const auto done = world.append(Revoke{world.seed(), envelope});
@@ -305,7 +308,8 @@ TEST(Keeper, RefusesAJournalWithAKeyWipedForNothing) {
   machine.keeper.reset();
   auto content = *read_file(machine.journal(), 1 << 24);
   const auto at = text_of(content).find(text_of(add.sealed_key));
-  std::fill_n(content.begin() + static_cast<std::ptrdiff_t>(at), add.sealed_key.size(), std::byte{0});
+  std::fill_n(content.begin() + static_cast<std::ptrdiff_t>(at), add.sealed_key.size(),
+              std::byte{0});
   ASSERT_TRUE(write_file(machine.journal(), content));
   EXPECT_EQ(machine.try_start().error().code, Code::Corrupt);
 }
@@ -341,12 +345,14 @@ TEST(Keeper, LyingFrontIsRefusedByName) {
   swapped.sequence = 2;
   swapped.previous = digest_of(ada.object);
   EXPECT_EQ(world.rule(RegisterKey{world.seed(), render(grant::sign(swapped, sign_key_of("mal 2"))),
-                                   KeyRole::User}), "not_signed");
+                                   KeyRole::User}),
+            "not_signed");
   // A replayed grant, run and manifest, each in a request of its own.
   for (const auto& operation : story.operations) {
     auto again = operation;
     std::string expected;
-    if (auto* add = std::get_if<AddGrant>(&again)) add->seed = world.seed(), expected = "already_there";
+    if (auto* add = std::get_if<AddGrant>(&again))
+      add->seed = world.seed(), expected = "already_there";
     if (auto* add = std::get_if<SubmitRun>(&again)) add->seed = world.seed(), expected = "replayed";
     if (auto* add = std::get_if<AddManifest>(&again)) {
       add->seed = world.seed(), expected = "already_there";

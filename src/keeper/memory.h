@@ -82,9 +82,9 @@ struct OutputMemory {
 };
 
 struct RunMemory {
-  grant::Run request;     // emptied when the run is over, but for program, environment, inputs
-  std::string payload;    // likewise
-  std::string user;       // who signed it
+  grant::Run request;   // emptied when the run is over, but for program, environment, inputs
+  std::string payload;  // likewise
+  std::string user;     // who signed it
   std::vector<Digest> grants;
   std::vector<std::string> datasets;  // protected ones, each once
   Phase phase{Phase::Submitted};
@@ -99,8 +99,8 @@ struct RunMemory {
     std::uint64_t slot_s{0};
   };
   std::optional<Cancelled> cancelled;  // after it started
-  std::optional<RunReport> report;  // until the run is over
-  std::optional<Digest> reported;   // of its bytes, for good
+  std::optional<RunReport> report;     // until the run is over
+  std::optional<Digest> reported;      // of its bytes, for good
   std::optional<Settled> settled;
   std::uint64_t held_since_ms{0};
   std::vector<OutputMemory> outputs;  // of a judged run that is settled

@@ -30,75 +30,186 @@ constexpr auto last(Code) { return Code::Internal; }
 template <class M, class T>
 concept Of = std::same_as<std::remove_const_t<M>, T>;
 
-template <class A, Of<RegisterKey> M> void fields(A& a, M& m) { a(m.seed, m.envelope, m.role); }
-template <class A, Of<RemoveUser> M> void fields(A& a, M& m) { a(m.seed, m.envelope); }
-template <class A, Of<AddManifest> M> void fields(A& a, M& m) { a(m.seed, m.envelope, m.sealed_key); }
-template <class A, Of<RemoveVersion> M> void fields(A& a, M& m) { a(m.seed, m.manifest); }
-template <class A, Of<SetCard> M> void fields(A& a, M& m) { a(m.seed, m.envelope); }
-template <class A, Of<SetLimit> M> void fields(A& a, M& m) { a(m.seed, m.envelope); }
-template <class A, Of<AddGrant> M> void fields(A& a, M& m) { a(m.seed, m.envelope); }
-template <class A, Of<Revoke> M> void fields(A& a, M& m) { a(m.seed, m.envelope); }
-template <class A, Of<SubmitRun> M> void fields(A& a, M& m) { a(m.seed, m.envelope); }
-template <class A, Of<program::Cost> M> void fields(A& a, M& m) {
+template <class A, Of<RegisterKey> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope, m.role);
+}
+template <class A, Of<RemoveUser> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope);
+}
+template <class A, Of<AddManifest> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope, m.sealed_key);
+}
+template <class A, Of<RemoveVersion> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.manifest);
+}
+template <class A, Of<SetCard> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope);
+}
+template <class A, Of<SetLimit> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope);
+}
+template <class A, Of<AddGrant> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope);
+}
+template <class A, Of<Revoke> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope);
+}
+template <class A, Of<SubmitRun> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope);
+}
+template <class A, Of<program::Cost> M>
+void fields(A& a, M& m) {
   a(m.bits, m.epsilon_milli, m.runs, m.cpu_ms);
 }
-template <class A, Of<Settled> M> void fields(A& a, M& m) { a(m.slot_s, m.ending, m.verdicts, m.charged); }
-template <class A, Of<Settle> M> void fields(A& a, M& m) { a(m.seed, m.run, m.settled); }
-template <class A, Of<Approve> M> void fields(A& a, M& m) { a(m.seed, m.envelope); }
-template <class A, Of<Decide> M> void fields(A& a, M& m) {
+template <class A, Of<Settled> M>
+void fields(A& a, M& m) {
+  a(m.slot_s, m.ending, m.verdicts, m.charged);
+}
+template <class A, Of<Settle> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.run, m.settled);
+}
+template <class A, Of<Approve> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.envelope);
+}
+template <class A, Of<Decide> M>
+void fields(A& a, M& m) {
   a(m.seed, m.run, m.output, m.decision, m.cause);
 }
-template <class A, Of<View> M> void fields(A& a, M& m) { a(m.seed, m.run, m.output, m.approver); }
-template <class A, Of<Download> M> void fields(A& a, M& m) { a(m.seed, m.run, m.output, m.grantee); }
-template <class A, Of<Cancel> M> void fields(A& a, M& m) { a(m.seed, m.run, m.cause); }
-template <class A, Of<Recover> M> void fields(A& a, M& m) {
+template <class A, Of<View> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.run, m.output, m.approver);
+}
+template <class A, Of<Download> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.run, m.output, m.grantee);
+}
+template <class A, Of<Cancel> M>
+void fields(A& a, M& m) {
+  a(m.seed, m.run, m.cause);
+}
+template <class A, Of<Recover> M>
+void fields(A& a, M& m) {
   a(m.seed, m.reason, m.lost.first, m.lost.last, m.leaves, m.checkpoint);
 }
-template <class A, Of<Open> M> void fields(A& a, M& m) { a(m.run, m.attempt, m.worker_key); }
-template <class A, Of<Started> M> void fields(A& a, M& m) { a(m.run, m.attempt); }
-template <class A, Of<ReportedOutput> M> void fields(A& a, M& m) {
-  a(m.name, m.refusal, m.bits, m.commitment, m.content, m.sealed_output_key,
-    m.sealed_evidence_key, m.evidence, m.content_bytes, m.release);
+template <class A, Of<Open> M>
+void fields(A& a, M& m) {
+  a(m.run, m.attempt, m.worker_key);
 }
-template <class A, Of<RunReport> M> void fields(A& a, M& m) {
+template <class A, Of<Started> M>
+void fields(A& a, M& m) {
+  a(m.run, m.attempt);
+}
+template <class A, Of<ReportedOutput> M>
+void fields(A& a, M& m) {
+  a(m.name, m.refusal, m.bits, m.commitment, m.content, m.sealed_output_key, m.sealed_evidence_key,
+    m.evidence, m.content_bytes, m.release);
+}
+template <class A, Of<RunReport> M>
+void fields(A& a, M& m) {
   a(m.ending, m.slot_s, m.cell_proof, m.failure, m.outputs);
 }
-template <class A, Of<Report> M> void fields(A& a, M& m) { a(m.run, m.attempt, m.report); }
-template <class A, Of<RevokeDirect> M> void fields(A& a, M& m) { a(m.envelope); }
-template <class A, Of<Status> M> void fields(A&, M&) {}
-template <class A, Of<ReleaseKey> M> void fields(A& a, M& m) { a(m.run, m.output, m.grantee); }
-template <class A, Of<GrantBudget> M> void fields(A& a, M& m) { a(m.grant); }
-template <class A, Of<DatasetBudget> M> void fields(A& a, M& m) { a(m.dataset_id); }
-template <class A, Of<RunQuery> M> void fields(A& a, M& m) { a(m.run); }
-template <class A, Of<OpenRuns> M> void fields(A& a, M& m) { a(m.after); }
-template <class A, Of<Leaves> M> void fields(A& a, M& m) { a(m.first, m.count); }
+template <class A, Of<Report> M>
+void fields(A& a, M& m) {
+  a(m.run, m.attempt, m.report);
+}
+template <class A, Of<RevokeDirect> M>
+void fields(A& a, M& m) {
+  a(m.envelope);
+}
+template <class A, Of<Status> M>
+void fields(A&, M&) {}
+template <class A, Of<ReleaseKey> M>
+void fields(A& a, M& m) {
+  a(m.run, m.output, m.grantee);
+}
+template <class A, Of<GrantBudget> M>
+void fields(A& a, M& m) {
+  a(m.grant);
+}
+template <class A, Of<DatasetBudget> M>
+void fields(A& a, M& m) {
+  a(m.dataset_id);
+}
+template <class A, Of<RunQuery> M>
+void fields(A& a, M& m) {
+  a(m.run);
+}
+template <class A, Of<OpenRuns> M>
+void fields(A& a, M& m) {
+  a(m.after);
+}
+template <class A, Of<Leaves> M>
+void fields(A& a, M& m) {
+  a(m.first, m.count);
+}
 
-template <class A, Of<Entry> M> void fields(A& a, M& m) {
+template <class A, Of<Entry> M>
+void fields(A& a, M& m) {
   a(m.index, m.public_bytes, m.private_bytes, m.nonce);
 }
-template <class A, Of<Appended> M> void fields(A& a, M& m) {
+template <class A, Of<Appended> M>
+void fields(A& a, M& m) {
   a(m.entries, m.checkpoint, m.pending_revocations, m.visible_at_ms, m.sealed_output_key,
     m.sealed_evidence_key);
 }
-template <class A, Of<Refused> M> void fields(A& a, M& m) { a(m.code, m.rule, m.message); }
-template <class A, Of<Done> M> void fields(A&, M&) {}
-template <class A, Of<PermitReply> M> void fields(A& a, M& m) { a(m.permit); }
-template <class A, Of<StartedReply> M> void fields(A& a, M& m) { a(m.started_ms); }
-template <class A, Of<ReportReply> M> void fields(A& a, M& m) { a(m.visible_at_ms); }
-template <class A, Of<StatusReply> M> void fields(A& a, M& m) {
+template <class A, Of<Refused> M>
+void fields(A& a, M& m) {
+  a(m.code, m.rule, m.message);
+}
+template <class A, Of<Done> M>
+void fields(A&, M&) {}
+template <class A, Of<PermitReply> M>
+void fields(A& a, M& m) {
+  a(m.permit);
+}
+template <class A, Of<StartedReply> M>
+void fields(A& a, M& m) {
+  a(m.started_ms);
+}
+template <class A, Of<ReportReply> M>
+void fields(A& a, M& m) {
+  a(m.visible_at_ms);
+}
+template <class A, Of<StatusReply> M>
+void fields(A& a, M& m) {
   a(m.tree_size, m.root, m.checkpoint, m.ledger_vkey, m.seal_key, m.operator_key,
     m.pending_revocations);
 }
-template <class A, Of<KeyReply> M> void fields(A& a, M& m) { a(m.sealed_key); }
-template <class A, Of<BudgetReply> M> void fields(A& a, M& m) {
+template <class A, Of<KeyReply> M>
+void fields(A& a, M& m) {
+  a(m.sealed_key);
+}
+template <class A, Of<BudgetReply> M>
+void fields(A& a, M& m) {
   a(m.limit, m.reserved, m.spent, m.auto_spent, m.closed);
 }
-template <class A, Of<RunReply> M> void fields(A& a, M& m) {
+template <class A, Of<RunReply> M>
+void fields(A& a, M& m) {
   a(m.phase, m.attempt, m.started_ms, m.settled, m.report, m.held);
 }
-template <class A, Of<RunsReply::Run> M> void fields(A& a, M& m) { a(m.run, m.phase); }
-template <class A, Of<RunsReply> M> void fields(A& a, M& m) { a(m.runs); }
-template <class A, Of<LeavesReply> M> void fields(A& a, M& m) { a(m.leaves); }
+template <class A, Of<RunsReply::Run> M>
+void fields(A& a, M& m) {
+  a(m.run, m.phase);
+}
+template <class A, Of<RunsReply> M>
+void fields(A& a, M& m) {
+  a(m.runs);
+}
+template <class A, Of<LeavesReply> M>
+void fields(A& a, M& m) {
+  a(m.leaves);
+}
 
 class Writer {
  public:
@@ -117,10 +228,8 @@ class Writer {
   void put(const std::array<std::byte, 32>& value) { out.raw(value); }
   void put(const Digest& value) { out.raw(value.bytes); }
   template <class E>
-    requires std::is_enum_v<E>
-  void put(E value) {
-    out.u8(static_cast<std::uint8_t>(value));
-  }
+  requires std::is_enum_v<E>
+  void put(E value) { out.u8(static_cast<std::uint8_t>(value)); }
   template <class T>
   void put(const std::optional<T>& value) {
     out.boolean(value.has_value());
@@ -132,10 +241,8 @@ class Writer {
     for (const T& item : items) put(item);
   }
   template <class T>
-    requires std::is_class_v<T>
-  void put(const T& value) {
-    fields(*this, value);
-  }
+  requires std::is_class_v<T>
+  void put(const T& value) { fields(*this, value); }
 };
 
 class Reader {
@@ -162,7 +269,7 @@ class Reader {
   }
   void get(Digest& value) { get(value.bytes); }
   template <class E>
-    requires std::is_enum_v<E>
+  requires std::is_enum_v<E>
   void get(E& value) {
     const auto number = in.u8();
     if (number > static_cast<std::uint8_t>(last(E{}))) in.fail();
@@ -179,10 +286,8 @@ class Reader {
     for (std::uint32_t i = 0; i < count && !in.failed(); ++i) get(items.emplace_back());
   }
   template <class T>
-    requires std::is_class_v<T>
-  void get(T& value) {
-    fields(*this, value);
-  }
+  requires std::is_class_v<T>
+  void get(T& value) { fields(*this, value); }
 };
 
 template <class Variant>

@@ -85,8 +85,8 @@ struct SubmitRun {  // -> run. Reserves the quote.
 // (Unavailable). `settled` is what front computed; it must be what the keeper computes.
 struct Settled {
   std::uint64_t slot_s{0};
-  std::optional<program::Ending> ending;  // none: cancelled or revoked after it started
-  std::vector<program::Verdict> verdicts; // of a judged run, as declared
+  std::optional<program::Ending> ending;   // none: cancelled or revoked after it started
+  std::vector<program::Verdict> verdicts;  // of a judged run, as declared
   program::Cost charged;
   friend bool operator==(const Settled&, const Settled&) = default;
 };
@@ -127,8 +127,8 @@ struct Download {  // -> download, and the output's key, sealed to the grantee. 
 };
 // CellUnproven and Environment are of runs that did not start.
 enum class CancelCause : std::uint8_t { Cancelled, Revoked, CellUnproven, Environment };
-// Not started: -> charge (of nothing); everything is given back. Started: -> no entry, Appended with
-// visible_at_ms: settle it then, without an ending.
+// Not started: -> charge (of nothing); everything is given back. Started: -> no entry, Appended
+// with visible_at_ms: settle it then, without an ending.
 struct Cancel {
   Seed seed{};
   Digest run;
@@ -147,7 +147,8 @@ struct Recover {
   std::string checkpoint;
 };
 
-// ---- Operations of the worker --------------------------------------------------------------------
+// ---- Operations of the worker
+// --------------------------------------------------------------------
 
 // Asks for the inputs' keys for this attempt, 1 for the first. A further attempt is one more.
 struct Open {  // -> PermitReply
@@ -164,20 +165,20 @@ struct ReportedOutput {
   std::optional<program::Refusal> refusal;
   std::uint64_t bits{0};  // 0 when refused
   // All empty or zero when refused.
-  Digest commitment;                // SHA-256(salt[32] || content digest)
-  Digest content;                   // of the canonical file
-  ByteVector sealed_output_key;     // to the keeper
-  ByteVector sealed_evidence_key;   // to the keeper
-  Digest evidence;                  // of the sealed evidence
-  std::uint64_t content_bytes{0};   // of the canonical file
-  Digest release;                   // of the text of release.json
+  Digest commitment;               // SHA-256(salt[32] || content digest)
+  Digest content;                  // of the canonical file
+  ByteVector sealed_output_key;    // to the keeper
+  ByteVector sealed_evidence_key;  // to the keeper
+  Digest evidence;                 // of the sealed evidence
+  std::uint64_t content_bytes{0};  // of the canonical file
+  Digest release;                  // of the text of release.json
   friend bool operator==(const ReportedOutput&, const ReportedOutput&) = default;
 };
 struct RunReport {
   program::Ending ending{program::Ending::Lost};
-  std::uint64_t slot_s{0};       // program::seen_at, since the run's first start
+  std::uint64_t slot_s{0};  // program::seen_at, since the run's first start
   Digest cell_proof;
-  std::uint32_t failure{0};      // program::FailureReport::encode(), with Ending::Exit; else 0
+  std::uint32_t failure{0};  // program::FailureReport::encode(), with Ending::Exit; else 0
   std::vector<ReportedOutput> outputs;  // Judged: each declared one in order; else none
   friend bool operator==(const RunReport&, const RunReport&) = default;
 };
@@ -187,7 +188,8 @@ struct Report {  // -> ReportReply. The first report of a run stands; the same o
   RunReport report;
 };
 
-// ---- On the keeper's own socket -------------------------------------------------------------------
+// ---- On the keeper's own socket
+// -------------------------------------------------------------------
 
 // Takes effect at once and without an entry; front learns of it in `pending_revocations` and sends
 // the envelope as a Revoke, which makes the entry. -> Done
@@ -195,9 +197,10 @@ struct RevokeDirect {
   std::string envelope;
 };
 
-// ---- Queries --------------------------------------------------------------------------------------
+// ---- Queries
+// --------------------------------------------------------------------------------------
 
-struct Status {};  // -> StatusReply
+struct Status {};    // -> StatusReply
 struct ReleaseKey {  // -> KeyReply; after a Download of the same output by the same user
   Digest run;
   std::string output;
@@ -221,13 +224,13 @@ struct Leaves {  // -> LeavesReply; at most 65,536 at once
   std::uint32_t count{0};
 };
 
-using Request =
-    std::variant<RegisterKey, RemoveUser, AddManifest, RemoveVersion, SetCard, SetLimit, AddGrant,
-                 Revoke, SubmitRun, Settle, Approve, Decide, View, Download, Cancel, Recover, Open,
-                 Started, Report, RevokeDirect, Status, ReleaseKey, GrantBudget, DatasetBudget,
-                 RunQuery, OpenRuns, Leaves>;
+using Request = std::variant<RegisterKey, RemoveUser, AddManifest, RemoveVersion, SetCard, SetLimit,
+                             AddGrant, Revoke, SubmitRun, Settle, Approve, Decide, View, Download,
+                             Cancel, Recover, Open, Started, Report, RevokeDirect, Status,
+                             ReleaseKey, GrantBudget, DatasetBudget, RunQuery, OpenRuns, Leaves>;
 
-// ---- Replies --------------------------------------------------------------------------------------
+// ---- Replies
+// --------------------------------------------------------------------------------------
 
 struct Entry {
   std::uint64_t index{0};
@@ -295,7 +298,7 @@ struct RunReply {
   // With it until the run is over, where the worker reported: without keys, and without length and
   // content of what is not released.
   std::optional<RunReport> report;
-  std::vector<std::string> held;    // names of outputs
+  std::vector<std::string> held;  // names of outputs
 };
 struct RunsReply {
   struct Run {
@@ -311,7 +314,8 @@ struct LeavesReply {
 using Reply = std::variant<Appended, Refused, Done, PermitReply, StartedReply, ReportReply,
                            StatusReply, KeyReply, BudgetReply, RunReply, RunsReply, LeavesReply>;
 
-// ---- To and from bytes ------------------------------------------------------------------------------
+// ---- To and from bytes
+// ------------------------------------------------------------------------------
 
 ByteVector encode(const Request& request);
 Result<Request> decode_request(ByteView record);

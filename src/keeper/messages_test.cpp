@@ -67,10 +67,18 @@ std::vector<Reply> replies() {
   StatusReply status;
   status.operator_key.emplace();
   status.pending_revocations = {"{}"};
-  return {appended, Refused{Code::Denied, "not_owner", "no"}, Done{}, PermitReply{some_bytes(9)},
-          StartedReply{1}, ReportReply{2}, status, KeyReply{some_bytes(80)},
-          BudgetReply{{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}, 13, true}, run,
-          RunsReply{{{sha256("r"), Phase::Running}}}, LeavesReply{{sha256("l")}}};
+  return {appended,
+          Refused{Code::Denied, "not_owner", "no"},
+          Done{},
+          PermitReply{some_bytes(9)},
+          StartedReply{1},
+          ReportReply{2},
+          status,
+          KeyReply{some_bytes(80)},
+          BudgetReply{{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}, 13, true},
+          run,
+          RunsReply{{{sha256("r"), Phase::Running}}},
+          LeavesReply{{sha256("l")}}};
 }
 
 // Re-encoding what was decoded gives the same bytes: no field is dropped or swapped.

@@ -48,7 +48,8 @@ Json charge_json(const Digest& digest, const RunMemory& run, const program::Cost
 
 }  // namespace
 
-// ---- Settling ---------------------------------------------------------------------------------------
+// ---- Settling
+// ---------------------------------------------------------------------------------------
 
 std::uint64_t State::approvals_needed(const GrantMemory& grant) const {
   const auto data_class = datasets_.at(grant.terms.dataset_id).graded->data_class;
@@ -107,11 +108,10 @@ Result<State::Computed> State::compute(const RunMemory& run, std::uint64_t now_m
     out.settled.verdicts = std::move(decided.verdicts);
   } else {
     // A cancelled run shows no report, like one that ran out of time.
-    out.auto_spent = program::automatic_spend_unjudged(
-        header, outcome.ending.value_or(program::Ending::Time));
+    out.auto_spent =
+        program::automatic_spend_unjudged(header, outcome.ending.value_or(program::Ending::Time));
   }
-  COFFER_TRY(out.settlement,
-             program::settle(run.request.resources, run.request.outputs, outcome));
+  COFFER_TRY(out.settlement, program::settle(run.request.resources, run.request.outputs, outcome));
   if (run.grants.empty()) out.settlement.charged.bits = 0;
   out.settled.slot_s = outcome.slot_s;
   out.settled.ending = outcome.ending;
@@ -124,8 +124,8 @@ Result<State::Effect> State::on(const Settle& op, std::uint64_t now_ms) {
   COFFER_TRY(Computed computed, compute(*known, now_ms));
   const auto& settled = computed.settled;
   if (settled != op.settled) {
-    const auto field = settled.slot_s != op.settled.slot_s     ? "slot_s"
-                       : settled.ending != op.settled.ending   ? "ending"
+    const auto field = settled.slot_s != op.settled.slot_s       ? "slot_s"
+                       : settled.ending != op.settled.ending     ? "ending"
                        : settled.verdicts != op.settled.verdicts ? "verdicts"
                                                                  : "charged";
     return refuse(Code::InvalidArgument, "settlement_differs",
@@ -137,10 +137,17 @@ Result<State::Effect> State::on(const Settle& op, std::uint64_t now_ms) {
   for (const auto& digest : run.grants) grants_.at(digest).auto_spent += computed.auto_spent;
   for (std::size_t i = 0; i < settled.verdicts.size(); ++i) {
     const auto& reported = run.report->outputs[i];
-    run.outputs.push_back({reported.name, settled.verdicts[i], reported.bits,
-                           reported.content_bytes, reported.commitment, reported.content,
-                           reported.release, reported.sealed_output_key,
-                           reported.sealed_evidence_key, {}, {}});
+    run.outputs.push_back({reported.name,
+                           settled.verdicts[i],
+                           reported.bits,
+                           reported.content_bytes,
+                           reported.commitment,
+                           reported.content,
+                           reported.release,
+                           reported.sealed_output_key,
+                           reported.sealed_evidence_key,
+                           {},
+                           {}});
   }
   Json outputs = Json::array();
   for (const auto& output : run.outputs) outputs.push(verdict_json(output));
@@ -162,8 +169,7 @@ Result<State::Effect> State::on(const Settle& op, std::uint64_t now_ms) {
                                {"slot_s", settled.slot_s},
                                {"failure", told ? run.report->failure : 0},
                                {"outputs", std::move(outputs)}}));
-  add("charge", charge_json(op.run, run, settled.charged,
-                            before - settled.charged - run.reserved));
+  add("charge", charge_json(op.run, run, settled.charged, before - settled.charged - run.reserved));
   bool holds = false;
   for (const auto& output : run.outputs) {
     if (is_released(output.verdict)) add("release", release_json(op.run, run, output));
@@ -176,7 +182,8 @@ Result<State::Effect> State::on(const Settle& op, std::uint64_t now_ms) {
   return effect;
 }
 
-// ---- What is held -------------------------------------------------------------------------------------
+// ---- What is held
+// -------------------------------------------------------------------------------------
 
 Result<const OutputMemory*> State::output(const RunMemory& run, std::string_view name) const {
   for (const auto& output : run.outputs) {
@@ -201,9 +208,9 @@ namespace {
 
 Result<> must_be_held(const RunMemory& run, const OutputMemory& output) {
   if (run.phase == Phase::Held && output.verdict == Verdict::Held) return {};
-  return refuse(Code::FailedPrecondition, "not_held",
-                fmt::format("output {} is {}", output.name,
-                            program::text_of_verdict(output.verdict)));
+  return refuse(
+      Code::FailedPrecondition, "not_held",
+      fmt::format("output {} is {}", output.name, program::text_of_verdict(output.verdict)));
 }
 
 Result<> must_be_in_time(const RunMemory& run, std::uint64_t now_ms) {
@@ -341,7 +348,8 @@ Result<State::Effect> State::on(const Decide& op, std::uint64_t now_ms) {
   return effect;
 }
 
-// ---- Who is shown what ----------------------------------------------------------------------------------
+// ---- Who is shown what
+// ----------------------------------------------------------------------------------
 
 Result<std::string> State::viewer(const View& op) const {
   COFFER_TRY(const RunMemory* known, run(op.run));
@@ -390,9 +398,9 @@ Result<State::Effect> State::on(const Download& op, std::uint64_t now_ms) {
     return refuse(Code::AlreadyExists, "already_downloaded", user + " has downloaded it before");
   }
   Effect effect;
-  append(effect, op.seed, now_ms,
-         {"download",
-          Json::object({{"run", op.run.text()}, {"output", op.output}, {"user", user}})});
+  append(
+      effect, op.seed, now_ms,
+      {"download", Json::object({{"run", op.run.text()}, {"output", op.output}, {"user", user}})});
   return effect;
 }
 

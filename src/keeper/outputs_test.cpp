@@ -68,8 +68,8 @@ TEST(Settling, IsWhatTheReportAndTheSumsGive) {
   EXPECT_EQ(with([](Settled& s) { s.slot_s = 8; }), "settlement_differs");
   EXPECT_EQ(with([](Settled& s) { s.ending = Ending::Exit; }), "settlement_differs");
   const auto done = world.append(good);
-  EXPECT_EQ(World::kinds(done), (std::vector<std::string>{"opening", "proof", "verdict", "charge",
-                                                          "release"}));
+  EXPECT_EQ(World::kinds(done),
+            (std::vector<std::string>{"opening", "proof", "verdict", "charge", "release"}));
   EXPECT_EQ(World::private_of(done.entries[4]).text_or("release", ""),
             sha256("release metrics").text());
 }
@@ -201,8 +201,8 @@ TEST(Settling, RunWithoutProtectedInputHasNoSlotsAndCostsNoBits) {
   const auto run = world.run_object({}, digest_of(manifest));
   world.append(world.submit(ada, run));
   const auto permit = world.must<PermitReply>(world.open(digest_of(run)));
-  EXPECT_FALSE(grant::Permit::decode(permit.permit, seal_key_of("worker"))
-                   ->input("tumours")->version_key);
+  EXPECT_FALSE(
+      grant::Permit::decode(permit.permit, seal_key_of("worker"))->input("tumours")->version_key);
   world.must<StartedReply>(Started{digest_of(run), 1});
   world.must<ReportReply>(Report{digest_of(run), 1, world.judged(run)});
   const auto op = world.settle(digest_of(run));  // at once
@@ -211,7 +211,8 @@ TEST(Settling, RunWithoutProtectedInputHasNoSlotsAndCostsNoBits) {
   world.append(op);
   EXPECT_EQ(world.rule(Download{world.seed(), digest_of(run), "metrics", stew.sign.public_key()}),
             "not_grantee");
-  EXPECT_EQ(world.rule(Download{world.seed(), digest_of(run), "metrics", ada.sign.public_key()}), "");
+  EXPECT_EQ(world.rule(Download{world.seed(), digest_of(run), "metrics", ada.sign.public_key()}),
+            "");
 }
 
 TEST(Cancelling, StartedRunShowsCancelledAtItsNextSlotWhateverItDid) {
@@ -227,7 +228,8 @@ TEST(Cancelling, StartedRunShowsCancelledAtItsNextSlotWhateverItDid) {
   EXPECT_EQ(op.settled.ending, std::nullopt);
   EXPECT_TRUE(op.settled.verdicts.empty());
   const auto done = world.append(op);
-  EXPECT_EQ(World::kinds(done), (std::vector<std::string>{"opening", "proof", "verdict", "charge"}));
+  EXPECT_EQ(World::kinds(done),
+            (std::vector<std::string>{"opening", "proof", "verdict", "charge"}));
   EXPECT_EQ(World::private_of(done.entries[2]).text_or("ending", ""), "cancelled");
   EXPECT_EQ(world.budget(world.grant_digest).spent, (program::Cost{7, 0, 1, 4000}));
   EXPECT_EQ(world.budget(world.grant_digest).reserved, program::Cost{});
@@ -265,8 +267,8 @@ TEST(Revoking, WithholdsWhatIsHeldAndLeavesWhatWasReleased) {
   EXPECT_EQ(world.rule(world.release()), "revoked");
   EXPECT_EQ(world.rule(world.decide(Decision::Withheld, DecisionCause::Revoked)), "");
   EXPECT_EQ(world.budget(world.grant_digest).reserved, program::Cost{});
-  EXPECT_EQ(world.rule(Download{world.seed(), world.digest, "metrics",
-                                world.ada.sign.public_key()}), "");
+  EXPECT_EQ(
+      world.rule(Download{world.seed(), world.digest, "metrics", world.ada.sign.public_key()}), "");
 }
 
 struct HeldRun : Started1 {
@@ -327,7 +329,8 @@ TEST(Held, IsApprovedByApproversForThatVeryContent) {
   auto& mal = world.person("mal");
   EXPECT_EQ(world.rule(world.approve(mal)), "not_approver");
   EXPECT_EQ(world.rule(world.approve(world.ada)), "not_approver");
-  const grant::Approval other{world.digest, "weights", sha256("other"), ApprovalVerdict::Approve, "ok"};
+  const grant::Approval other{world.digest, "weights", sha256("other"), ApprovalVerdict::Approve,
+                              "ok"};
   EXPECT_EQ(world.rule(Approve{world.seed(), render(grant::sign(other, world.rex.sign))}),
             "other_commitment");
   const auto released = world.approval(world.rex, world.digest, "metrics");
@@ -392,8 +395,9 @@ TEST(Releases, AreOpenedByTheirGranteesOnly) {
   HeldRun world;
   const auto ada = world.ada.sign.public_key();
   EXPECT_EQ(world.rule(Download{world.seed(), world.digest, "weights", ada}), "not_released");
-  EXPECT_EQ(world.rule(Download{world.seed(), world.digest, "metrics",
-                                world.rex.sign.public_key()}), "not_grantee");
+  EXPECT_EQ(
+      world.rule(Download{world.seed(), world.digest, "metrics", world.rex.sign.public_key()}),
+      "not_grantee");
   EXPECT_EQ(world.rule(ReleaseKey{world.digest, "metrics", ada}), "not_downloaded");
   const auto done = world.append(Download{world.seed(), world.digest, "metrics", ada});
   EXPECT_EQ(World::kinds(done), std::vector<std::string>{"download"});

@@ -40,8 +40,11 @@ Recover ours(World& world, const std::vector<Digest>& leaves, const SignKey& sig
   const auto size = tree.size();
   for (const auto& leaf : leaves) tree.append(leaf);
   const ledger::Checkpoint checkpoint{"coffer.example/ledger", tree.size(), tree.root()};
-  return {world.seed(), "the keeper's disk was restored",
-          {size, size + claimed.size() - 1}, claimed, *sign_checkpoint(checkpoint, signer)};
+  return {world.seed(),
+          "the keeper's disk was restored",
+          {size, size + claimed.size() - 1},
+          claimed,
+          *sign_checkpoint(checkpoint, signer)};
 }
 
 TEST(Recovery, OfAnOlderKeeperTakesBackOnlyWhatItHadSigned) {
@@ -81,7 +84,8 @@ TEST(Recovery, OfAnOlderKeeperFreezesBudgetsUntilANewLimit) {
   early.issued = time_of(clinic.now + 1000);
   EXPECT_EQ(clinic.rule(SetLimit{clinic.seed(), render(grant::sign(early, clinic.stew.sign))}), "");
   EXPECT_FALSE(clinic.budget(kId).closed);
-  EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, clinic.run_object({grant}, clinic.manifest))), "");
+  EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, clinic.run_object({grant}, clinic.manifest))),
+            "");
 }
 
 }  // namespace

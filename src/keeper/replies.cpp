@@ -9,7 +9,8 @@ namespace coffer::keeper {
 Result<Reply> State::answer(const Open& op, std::uint64_t now_ms) const {
   COFFER_TRY(const RunMemory* known, run(op.run));
   if (known->attempt != op.attempt || known->attempt_started) {
-    return refuse(Code::FailedPrecondition, "wrong_attempt", "this attempt has started, or another");
+    return refuse(Code::FailedPrecondition, "wrong_attempt",
+                  "this attempt has started, or another");
   }
   const bool waits = known->phase == Phase::Submitted || known->phase == Phase::Running;
   if (!waits || known->cancelled || known->report) {
@@ -17,7 +18,8 @@ Result<Reply> State::answer(const Open& op, std::uint64_t now_ms) const {
   }
   COFFER_CHECK(usable(*known, now_ms));
   const auto limit_ms = known->request.resources.time_s * 1000;
-  const auto used_ms = known->starts == 0 || now_ms < known->started_ms ? 0 : now_ms - known->started_ms;
+  const auto used_ms =
+      known->starts == 0 || now_ms < known->started_ms ? 0 : now_ms - known->started_ms;
   if (used_ms + 1000 > limit_ms) {
     return refuse(Code::FailedPrecondition, "no_retry", "no time is left for a retry");
   }
@@ -26,17 +28,16 @@ Result<Reply> State::answer(const Open& op, std::uint64_t now_ms) const {
   out.attempt = op.attempt;
   out.time_left_s = (limit_ms - used_ms) / 1000;
   out.run_payload = known->payload;
-  out.exclusive = std::any_of(known->grants.begin(), known->grants.end(), [&](const Digest& one) {
-    return grants_.at(one).terms.exclusive;
-  });
+  out.exclusive = std::any_of(known->grants.begin(), known->grants.end(),
+                              [&](const Digest& one) { return grants_.at(one).terms.exclusive; });
   for (const auto& input : known->request.inputs) {
     const Version& version = versions_.at(input.manifest);
     grant::SealedPermitInput sealed{input.alias,     version.dataset_id, input.manifest,
                                     version.content, version.chunk_list, {}};
     if (!datasets_.at(version.dataset_id).is_public) {
-      COFFER_TRY(const Key key, grant::open_version_key(
-                                    identity_.seal_key, version.sealed_key,
-                                    {version.dataset_id, version.owner_key, input.manifest}));
+      COFFER_TRY(const Key key,
+                 grant::open_version_key(identity_.seal_key, version.sealed_key,
+                                         {version.dataset_id, version.owner_key, input.manifest}));
       COFFER_TRY(sealed.sealed_key, seal_to(op.worker_key, key.expose()));
     }
     out.inputs.push_back(std::move(sealed));
@@ -97,7 +98,10 @@ Result<Reply> State::answer(const GrantBudget& query, std::uint64_t) const {
   const auto& [terms, reserved, spent, auto_spent, revoked] = found->second;
   const auto& budgets = terms.budgets;
   return Reply{BudgetReply{{budgets.bits, budgets.epsilon_milli, budgets.runs, budgets.cpu_ms},
-                           reserved, spent, auto_spent, revoked}};
+                           reserved,
+                           spent,
+                           auto_spent,
+                           revoked}};
 }
 
 Result<Reply> State::answer(const DatasetBudget& query, std::uint64_t) const {

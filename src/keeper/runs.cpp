@@ -66,7 +66,8 @@ Result<const RunMemory*> State::run(const Digest& digest) const {
   return &found->second;
 }
 
-// ---- Submitting -----------------------------------------------------------------------------------
+// ---- Submitting
+// -----------------------------------------------------------------------------------
 
 // One grant for each protected input, and no grant for nothing. Answers the protected datasets.
 Result<std::vector<std::string>> State::match_inputs(const grant::Run& request) const {
@@ -80,14 +81,16 @@ Result<std::vector<std::string>> State::match_inputs(const grant::Run& request) 
   for (const auto& input : request.inputs) {
     const auto version = versions_.find(input.manifest);
     if (version == versions_.end() || version->second.removed) {
-      return refuse(Code::NotFound, "no_such_version", "input '" + input.alias + "': no such version");
+      return refuse(Code::NotFound, "no_such_version",
+                    "input '" + input.alias + "': no such version");
     }
     const auto& id = version->second.dataset_id;
     if (datasets_.at(id).is_public) continue;
     std::size_t covering = 0;
     for (const auto& digest : request.grants) {
       const auto& terms = grants_.at(digest).terms;
-      if (terms.dataset_id != id || terms.manifest.value_or(input.manifest) != input.manifest) continue;
+      if (terms.dataset_id != id || terms.manifest.value_or(input.manifest) != input.manifest)
+        continue;
       used.insert(digest);
       ++covering;
     }
@@ -153,7 +156,8 @@ Result<> State::usable(const RunMemory& run, std::uint64_t now_ms) const {
     if (dataset.graded->data_class != grant::DataClass::Core) continue;
     // The class may have been raised since the grant was signed.
     if (!grant.terms.exclusive) {
-      return refuse(Code::FailedPrecondition, "class_exclusive", "core data: needs an exclusive grant");
+      return refuse(Code::FailedPrecondition, "class_exclusive",
+                    "core data: needs an exclusive grant");
     }
     if (const auto bits = quote_of(run).bits; bits > kCoreBitsMax) {
       return refuse(Code::FailedPrecondition, "class_bits",
@@ -169,9 +173,9 @@ Result<> State::check_budgets(const RunMemory& run) const {
     const GrantMemory& grant = grants_.at(digest);
     const auto wanted = grant.spent + grant.reserved + quote;
     if (!wanted.within(budget_of(grant.terms))) {
-      return refuse(Code::BudgetExhausted, "grant_exhausted",
-                    grant::grant_id(digest) + " would need " +
-                        what_is_short(wanted, budget_of(grant.terms)));
+      return refuse(
+          Code::BudgetExhausted, "grant_exhausted",
+          grant::grant_id(digest) + " would need " + what_is_short(wanted, budget_of(grant.terms)));
     }
   }
   for (const auto& id : run.datasets) {
@@ -208,7 +212,8 @@ void State::move_sums(RunMemory& run, const program::Cost& reserved, const progr
 Result<State::Effect> State::on(const SubmitRun& op, std::uint64_t now_ms) {
   COFFER_TRY(auto in, read<grant::Run>(op.envelope));
   if (runs_.contains(in.digest)) {
-    return refuse(Code::AlreadyExists, "replayed", grant::run_id(in.digest) + " was accepted before");
+    return refuse(Code::AlreadyExists, "replayed",
+                  grant::run_id(in.digest) + " was accepted before");
   }
   RunMemory run;
   COFFER_TRY(run.user, signer(in.envelope));
@@ -235,7 +240,8 @@ Result<State::Effect> State::on(const SubmitRun& op, std::uint64_t now_ms) {
   return effect;
 }
 
-// ---- The worker's steps -----------------------------------------------------------------------------
+// ---- The worker's steps
+// -----------------------------------------------------------------------------
 
 Result<State::Effect> State::on(const Open& op, std::uint64_t now_ms) {
   COFFER_TRY(const RunMemory* known, run(op.run));
@@ -257,7 +263,8 @@ Result<State::Effect> State::on(const Open& op, std::uint64_t now_ms) {
   if (known->starts > known->request.retry ||
       (known->starts > 0 &&
        elapsed_ms(*known, now_ms) + 1000 > known->request.resources.time_s * 1000)) {
-    return refuse(Code::FailedPrecondition, "no_retry", "no retry was asked for, or no time is left");
+    return refuse(Code::FailedPrecondition, "no_retry",
+                  "no retry was asked for, or no time is left");
   }
   COFFER_CHECK(usable(*known, now_ms));
   RunMemory& changed = runs_.at(op.run);
@@ -338,7 +345,8 @@ Result<State::Effect> State::on(const Report& op, std::uint64_t) {
   return Effect{};
 }
 
-// ---- Ends -------------------------------------------------------------------------------------------
+// ---- Ends
+// -------------------------------------------------------------------------------------------
 
 std::uint64_t State::visible_at_ms(const RunMemory& run) const {
   if (run.settled) return run.started_ms + run.settled->slot_s * 1000;

@@ -69,7 +69,8 @@ TEST(Runs, ReadOnlyTheVersionThatIsGranted) {
   const auto grant = clinic.grant(clinic.stew, terms);
   EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, clinic.run_object({grant}, digest_of(next)))),
             "one_grant_per_input");
-  EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, clinic.run_object({grant}, clinic.manifest))), "");
+  EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, clinic.run_object({grant}, clinic.manifest))),
+            "");
   const auto any = clinic.grant(clinic.stew, clinic.terms());
   EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, clinic.run_object({any}, digest_of(next)))), "");
 }
@@ -209,8 +210,7 @@ TEST(Runs, RevokedWhileWaitingDoNotOpen) {
   EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, clinic.run_object({grant}, clinic.manifest))),
             "revoked");
   for (const auto* run : {&waits, &opened}) {
-    const auto done =
-        clinic.append(Cancel{clinic.seed(), digest_of(*run), CancelCause::Revoked});
+    const auto done = clinic.append(Cancel{clinic.seed(), digest_of(*run), CancelCause::Revoked});
     EXPECT_EQ(World::kinds(done), std::vector<std::string>{"charge"});
   }
   EXPECT_EQ(clinic.budget(grant).reserved, program::Cost{});
@@ -310,7 +310,8 @@ TEST(Reports, MustFitTheDeclaration) {
     r.outputs[0] = ReportedOutput{};
     r.outputs[0].name = "metrics";
     r.outputs[0].refusal = program::Refusal::Malformed;
-  }), "");
+  }),
+            "");
 }
 
 TEST(Reports, FirstOneStands) {

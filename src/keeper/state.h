@@ -175,8 +175,8 @@ class State {
   bool reading_journal_{false};
   ledger::MerkleTree tree_;
   std::map<std::string, User> users_;
-  std::map<SignPublic, std::string> key_users_;   // every key a user ever had
-  std::map<std::string, std::string> hint_users_; // key id of the present keys
+  std::map<SignPublic, std::string> key_users_;    // every key a user ever had
+  std::map<std::string, std::string> hint_users_;  // key id of the present keys
   std::optional<std::string> operator_;
   std::map<std::string, Dataset> datasets_;
   std::map<Digest, Version> versions_;

@@ -85,7 +85,8 @@ class World {
     return out;
   }
 
-  // ---- What is asked -----------------------------------------------------------------------------
+  // ---- What is asked
+  // -----------------------------------------------------------------------------
 
   // "" when it was accepted, else the rule that refused.
   std::string rule(const Request& request) {
@@ -115,7 +116,8 @@ class World {
   }
   static Json private_of(const Entry& entry) { return *Json::parse(text_of(entry.private_bytes)); }
 
-  // ---- People ------------------------------------------------------------------------------------
+  // ---- People
+  // ------------------------------------------------------------------------------------
 
   grant::UserKey key_object(const std::string& name, const SignKey& sign, const SealKey& seal) {
     grant::UserKey out;
@@ -134,7 +136,8 @@ class World {
     return people_.emplace(name, std::move(made)).first->second;
   }
 
-  // ---- Data --------------------------------------------------------------------------------------
+  // ---- Data
+  // --------------------------------------------------------------------------------------
 
   grant::Manifest manifest_object(const Person& owner, const std::string& id) {
     grant::Manifest out;
@@ -185,7 +188,8 @@ class World {
     return digest_of(manifest);
   }
 
-  // ---- Grants and runs ----------------------------------------------------------------------------
+  // ---- Grants and runs
+  // ----------------------------------------------------------------------------
 
   grant::Grant grant_object(const Person& owner, const std::string& id, const Person& grantee) {
     grant::Grant out;
@@ -230,7 +234,8 @@ class World {
     return {seed(), render(grant::sign(run, who.sign))};
   }
 
-  // ---- The worker ---------------------------------------------------------------------------------
+  // ---- The worker
+  // ---------------------------------------------------------------------------------
 
   Open open(const Digest& run, std::uint32_t attempt = 1) {
     return {run, attempt, seal_key_of("worker").public_key()};

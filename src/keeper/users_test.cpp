@@ -19,8 +19,8 @@ struct Keys : World {
   }
   RegisterKey reg(std::string envelope) { return {seed(), std::move(envelope), KeyRole::User}; }
   RemoveUser removal(const Person& who, const SignKey& by) {
-    return {seed(), render(grant::sign(grant::Removal{who.name, who.sign.public_key(), vkey,
-                                                      time_of(now)}, by))};
+    return {seed(), render(grant::sign(
+                        grant::Removal{who.name, who.sign.public_key(), vkey, time_of(now)}, by))};
   }
 };
 
@@ -149,19 +149,22 @@ TEST(Users, RemovedUserIsRefusedEverything) {
   clinic.append(clinic.submit(clinic.ada, waiting));
   ASSERT_EQ(clinic.rule(Download{clinic.seed(), run, "metrics", clinic.ada.sign.public_key()}), "");
 
-  clinic.append(RemoveUser{clinic.seed(), render(grant::sign(
-      grant::Removal{"ada", clinic.ada.sign.public_key(), clinic.vkey, time_of(clinic.now)},
-      clinic.root.sign))});
+  clinic.append(RemoveUser{clinic.seed(),
+                           render(grant::sign(grant::Removal{"ada", clinic.ada.sign.public_key(),
+                                                             clinic.vkey, time_of(clinic.now)},
+                                              clinic.root.sign))});
   EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, clinic.run_object({grant}, clinic.manifest))),
             "not_signed");
   EXPECT_EQ(clinic.rule(clinic.open(digest_of(waiting))), "user_removed");
   EXPECT_EQ(clinic.rule(ReleaseKey{run, "metrics", clinic.ada.sign.public_key()}), "user_removed");
   EXPECT_EQ(clinic.rule(clinic.add_grant(clinic.stew, clinic.terms())), "user_removed");
   clinic.append(Approve{clinic.seed(), clinic.approval(clinic.rex, run, "weights")});
-  EXPECT_EQ(clinic.rule(Decide{clinic.seed(), run, "weights", Decision::Released,
-                               DecisionCause::Approved}), "user_removed");
-  EXPECT_EQ(clinic.rule(Decide{clinic.seed(), run, "weights", Decision::Withheld,
-                               DecisionCause::Revoked}), "");
+  EXPECT_EQ(clinic.rule(
+                Decide{clinic.seed(), run, "weights", Decision::Released, DecisionCause::Approved}),
+            "user_removed");
+  EXPECT_EQ(clinic.rule(
+                Decide{clinic.seed(), run, "weights", Decision::Withheld, DecisionCause::Revoked}),
+            "");
 }
 
 TEST(Users, GivenUpKeySignsNothingMore) {
@@ -171,8 +174,8 @@ TEST(Users, GivenUpKeySignsNothingMore) {
   auto object = clinic.key_object("ada", fresh, seal_key_of("ada 2"));
   object.previous = digest_of(clinic.ada.object);
   object.sequence = 2;
-  clinic.append(RegisterKey{clinic.seed(), render(grant::countersign(grant::sign(object, fresh),
-                                                                      clinic.ada.sign)),
+  clinic.append(RegisterKey{clinic.seed(),
+                            render(grant::countersign(grant::sign(object, fresh), clinic.ada.sign)),
                             KeyRole::User});
   const auto request = clinic.run_object({grant}, clinic.manifest);
   EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, request)), "not_signed");

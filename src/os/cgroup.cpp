@@ -61,11 +61,11 @@ Result<> write_limit_v2(const path& group, Controller controller, const GroupLim
       // Absent where the kernel has no swap accounting; then doctor says so.
       (void)write_value(group / "memory.swap.max", "0");
       return {};
-    case Controller::Pids: return write_value(group / "pids.max", std::to_string(limits.pids));
+    case Controller::Pids:
+      return write_value(group / "pids.max", std::to_string(limits.pids));
     case Controller::Cpu:
-      return write_value(group / "cpu.max",
-                         std::to_string(limits.cpus * kCpuPeriodMicroseconds) + " " +
-                             std::to_string(kCpuPeriodMicroseconds));
+      return write_value(group / "cpu.max", std::to_string(limits.cpus * kCpuPeriodMicroseconds) +
+                                                " " + std::to_string(kCpuPeriodMicroseconds));
   }
   std::abort();
 }
@@ -79,9 +79,11 @@ Result<> write_limit_v1(const path& group, Controller controller, const GroupLim
       (void)write_value(group / "memory.swappiness", "0");
       return {};
     }
-    case Controller::Pids: return write_value(group / "pids.max", std::to_string(limits.pids));
+    case Controller::Pids:
+      return write_value(group / "pids.max", std::to_string(limits.pids));
     case Controller::Cpu:
-      COFFER_CHECK(write_value(group / "cpu.cfs_period_us", std::to_string(kCpuPeriodMicroseconds)));
+      COFFER_CHECK(
+          write_value(group / "cpu.cfs_period_us", std::to_string(kCpuPeriodMicroseconds)));
       return write_value(group / "cpu.cfs_quota_us",
                          std::to_string(limits.cpus * kCpuPeriodMicroseconds));
   }
@@ -94,8 +96,8 @@ Result<UniqueFd> watch_memory_v1(const path& group) {
   if (!event) return system_error("make an event", errno);
   const UniqueFd control{::open((group / "memory.oom_control").c_str(), O_RDONLY | O_CLOEXEC)};
   if (!control) return system_error("watch a memory limit", errno);
-  COFFER_CHECK(write_value(group / "cgroup.event_control", std::to_string(event.get()) + " " +
-                                                               std::to_string(control.get())));
+  COFFER_CHECK(write_value(group / "cgroup.event_control",
+                           std::to_string(event.get()) + " " + std::to_string(control.get())));
   return event;
 }
 

@@ -5,12 +5,11 @@
 // `coffer host prepare --user NAME` makes and gives to that user; on v2 a user's processes must
 // already run inside a subtree that is theirs (then the base is where they are).
 // Invariants: a Group's limits were read back right after they were written; swap is not used
-// beyond the memory limit where the kernel can say so. A Group is killed and removed on destruction.
-// Units: bytes, whole processors, processes and threads together.
-// Errors: FailedPrecondition (a limit cannot be enforced here; message names the controller and
-// the command that mends it), Unavailable (the group is not empty yet), Internal.
-// Thread-safety: none.
-// Source: Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{memory,pids}.rst.
+// beyond the memory limit where the kernel can say so. A Group is killed and removed on
+// destruction. Units: bytes, whole processors, processes and threads together. Errors:
+// FailedPrecondition (a limit cannot be enforced here; message names the controller and the command
+// that mends it), Unavailable (the group is not empty yet), Internal. Thread-safety: none. Source:
+// Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{memory,pids}.rst.
 #pragma once
 
 #include <sys/types.h>
@@ -86,8 +85,8 @@ class Group {
   // memory_kills() instead.
   int memory_event_fd() const { return memory_event_.get(); }
   Result<std::uint64_t> cpu_microseconds() const;
-  Result<> kill() const;                   // SIGKILL to all, again until none is left
-  Result<> remove(Duration timeout);       // kill(), then take the directories away
+  Result<> kill() const;              // SIGKILL to all, again until none is left
+  Result<> remove(Duration timeout);  // kill(), then take the directories away
 
  private:
   friend class Cgroups;
@@ -105,6 +104,7 @@ class Group {
 // What `coffer host prepare` did or found, one line each.
 // Makes the base of that user on v1 hierarchies and on v2 and gives it to uid and gid. Idempotent.
 // Errors: Denied (not root), FailedPrecondition (no cgroup file system).
-Result<std::vector<std::string>> delegate_groups(const std::string& base_name, uid_t uid, gid_t gid);
+Result<std::vector<std::string>> delegate_groups(const std::string& base_name, uid_t uid,
+                                                 gid_t gid);
 
 }  // namespace coffer

@@ -26,8 +26,8 @@ std::string unescape(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\' && i + 3 < text.size()) {
-      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + text[i + 3] -
-                               '0');
+      out +=
+          static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + text[i + 3] - '0');
       i += 3;
     } else {
       out += text[i];
@@ -68,8 +68,7 @@ bool enable(const path& directory, const std::vector<std::string>& controllers) 
   const auto enabled = words_of(directory / "cgroup.subtree_control");
   return std::all_of(controllers.begin(), controllers.end(), [&](const std::string& name) {
     return contains(enabled, name) ||
-           cgroup_detail::write_value(directory / "cgroup.subtree_control", "+" + name)
-               .has_value();
+           cgroup_detail::write_value(directory / "cgroup.subtree_control", "+" + name).has_value();
   });
 }
 
@@ -161,9 +160,12 @@ Result<> write_value(const path& file, std::string_view value) {
 
 const char* name_of(Controller controller) {
   switch (controller) {
-    case Controller::Memory: return "memory";
-    case Controller::Pids: return "pids";
-    case Controller::Cpu: return "cpu";
+    case Controller::Memory:
+      return "memory";
+    case Controller::Pids:
+      return "pids";
+    case Controller::Cpu:
+      return "cpu";
   }
   std::abort();
 }
@@ -248,7 +250,8 @@ Result<std::vector<std::string>> delegate_groups(const std::string& base_name, u
     done.push_back(base.string() + " (" + join(wanted, ", ") + ")");
   }
   if (done.empty()) {
-    return Error{Code::FailedPrecondition, "no cgroup hierarchy with memory, pids or cpu is mounted"};
+    return Error{Code::FailedPrecondition,
+                 "no cgroup hierarchy with memory, pids or cpu is mounted"};
   }
   return done;
 }

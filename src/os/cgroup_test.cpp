@@ -82,8 +82,8 @@ TEST_F(CgroupLimits, KillAtTheMemoryLimitAndNotBelow) {
   if (group.clone_fd() >= 0) GTEST_SKIP() << "v2 groups are entered by clone";
   const auto touch = [](std::size_t bytes) {
     return [bytes] {
-      void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      void* memory =
+          ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (memory == MAP_FAILED) return 1;
       std::memset(memory, 1, bytes);
       return 0;

@@ -61,8 +61,7 @@ Result<> Channel::send(ByteView record, Duration timeout) {
   ByteView left{frame.data()};
   const Instant deadline = deadline_after(timeout);
   while (!left.empty()) {
-    const ssize_t sent =
-        ::send(fd(), left.data(), left.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t sent = ::send(fd(), left.data(), left.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
       left = left.subspan(static_cast<std::size_t>(sent));
     } else if (errno == EAGAIN) {

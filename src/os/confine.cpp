@@ -39,9 +39,8 @@ constexpr std::uint64_t kWriteRights =
     LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
     LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
     LANDLOCK_ACCESS_FS_MAKE_SYM | kRefer | kTruncate;
-constexpr std::uint64_t kFileRights =
-    LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE |
-    kTruncate;
+constexpr std::uint64_t kFileRights = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                      LANDLOCK_ACCESS_FS_EXECUTE | kTruncate;
 
 std::uint64_t rights_known(int abi) {
   if (abi >= 5) return (1U << 16) - 1;
@@ -51,9 +50,12 @@ std::uint64_t rights_known(int abi) {
 
 std::uint64_t rights_of(PathAccess access) {
   switch (access) {
-    case PathAccess::Read: return kReadRights;
-    case PathAccess::ReadExecute: return kReadRights | LANDLOCK_ACCESS_FS_EXECUTE;
-    case PathAccess::ReadWrite: return kReadRights | kWriteRights;
+    case PathAccess::Read:
+      return kReadRights;
+    case PathAccess::ReadExecute:
+      return kReadRights | LANDLOCK_ACCESS_FS_EXECUTE;
+    case PathAccess::ReadWrite:
+      return kReadRights | kWriteRights;
   }
   std::abort();
 }
@@ -97,19 +99,51 @@ struct ReleaseFilter {
 using Filter = std::unique_ptr<void, ReleaseFilter>;
 
 // What none of our processes needs and every one is safer without.
-constexpr std::array kNever{
-    "acct", "add_key", "bpf", "delete_module", "fanotify_init", "finit_module", "get_kernel_syms",
-    "init_module", "io_uring_enter", "io_uring_register", "io_uring_setup", "ioperm", "iopl",
-    "kcmp", "kexec_file_load", "kexec_load", "keyctl", "lookup_dcookie", "modify_ldt",
-    "move_pages", "name_to_handle_at", "nfsservctl", "open_by_handle_at", "perf_event_open",
-    "pidfd_getfd", "process_vm_readv", "process_vm_writev", "ptrace", "quotactl", "quotactl_fd",
-    "reboot", "request_key", "swapoff", "swapon", "syslog", "uselib", "userfaultfd", "vhangup",
-    "vmsplice"};
+constexpr std::array kNever{"acct",
+                            "add_key",
+                            "bpf",
+                            "delete_module",
+                            "fanotify_init",
+                            "finit_module",
+                            "get_kernel_syms",
+                            "init_module",
+                            "io_uring_enter",
+                            "io_uring_register",
+                            "io_uring_setup",
+                            "ioperm",
+                            "iopl",
+                            "kcmp",
+                            "kexec_file_load",
+                            "kexec_load",
+                            "keyctl",
+                            "lookup_dcookie",
+                            "modify_ldt",
+                            "move_pages",
+                            "name_to_handle_at",
+                            "nfsservctl",
+                            "open_by_handle_at",
+                            "perf_event_open",
+                            "pidfd_getfd",
+                            "process_vm_readv",
+                            "process_vm_writev",
+                            "ptrace",
+                            "quotactl",
+                            "quotactl_fd",
+                            "reboot",
+                            "request_key",
+                            "swapoff",
+                            "swapon",
+                            "syslog",
+                            "uselib",
+                            "userfaultfd",
+                            "vhangup",
+                            "vmsplice"};
 // What only a process that starts cells needs.
-constexpr std::array kCellsOnly{
-    "chroot", "clone3", "fsconfig", "fsmount", "fsopen", "fspick", "mknod", "mknodat", "mount",
-    "mount_setattr", "move_mount", "open_tree", "pivot_root", "seccomp", "setdomainname",
-    "sethostname", "setns", "umount", "umount2", "unshare"};
+constexpr std::array kCellsOnly{"chroot",     "clone3",        "fsconfig",      "fsmount",
+                                "fsopen",     "fspick",        "mknod",         "mknodat",
+                                "mount",      "mount_setattr", "move_mount",    "open_tree",
+                                "pivot_root", "seccomp",       "setdomainname", "sethostname",
+                                "setns",      "umount",        "umount2",       "unshare"};
 
 // clone3 passes its flags in memory, where a filter cannot look: glibc falls back on ENOSYS.
 std::uint32_t refusal_of(std::string_view call) {
@@ -150,8 +184,12 @@ class Deny {
 
 void deny_sockets(Deny& deny, Sockets sockets) {
   switch (sockets) {
-    case Sockets::None: deny.call("socket"); return;
-    case Sockets::Unix: deny.socket_family(SCMP_CMP_NE, AF_UNIX); return;
+    case Sockets::None:
+      deny.call("socket");
+      return;
+    case Sockets::Unix:
+      deny.socket_family(SCMP_CMP_NE, AF_UNIX);
+      return;
     case Sockets::Internet:
       // UNIX 1, INET 2, INET6 10 and NETLINK 16 (name resolution lists interfaces) remain.
       for (const unsigned family : {0U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 11U, 12U, 13U, 14U, 15U}) {
@@ -189,9 +227,17 @@ Result<> load_filter(const Confinement& confinement) {
 // ---- identity, descriptors, capabilities -------------------------------------------------------
 
 Result<> take_identity(const Identity& identity) {
+  const pid_t parent = ::getppid();
+  int death_signal = 0;
+  if (::prctl(PR_GET_PDEATHSIG, &death_signal, 0, 0, 0) != 0) death_signal = 0;
   if (::setgroups(0, nullptr) != 0 || ::setresgid(identity.gid, identity.gid, identity.gid) != 0 ||
       ::setresuid(identity.uid, identity.uid, identity.uid) != 0) {
     return system_error("change the user", errno);
+  }
+  // The kernel forgets it when the user changes; who started us may have ended meanwhile.
+  if (death_signal != 0 &&
+      (::prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0) != 0 || ::getppid() != parent)) {
+    return Error{Code::Unavailable, "whoever started this process has ended"};
   }
   return {};
 }
@@ -206,7 +252,8 @@ Result<> close_all_but(std::vector<int> keep) {
     }
     next = kept + 1;
   }
-  if (::syscall(SYS_close_range, next, ~0U, 0) != 0) return system_error("close descriptors", errno);
+  if (::syscall(SYS_close_range, next, ~0U, 0) != 0)
+    return system_error("close descriptors", errno);
   return {};
 }
 
@@ -231,8 +278,8 @@ Result<> drop_capabilities() {
 }  // namespace
 
 int landlock_abi() {
-  const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0,
-                             LANDLOCK_CREATE_RULESET_VERSION);
+  const long abi =
+      ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 

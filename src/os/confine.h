@@ -50,13 +50,13 @@ struct Identity {
 };
 
 struct Confinement {
-  std::optional<Identity> identity{};               // setgroups, setresgid, setresuid
-  std::optional<std::vector<PathRule>> paths{};     // Landlock; absent: files are not restricted
+  std::optional<Identity> identity{};            // setgroups, setresgid, setresuid
+  std::optional<std::vector<PathRule>> paths{};  // Landlock; absent: files are not restricted
   Sockets sockets{Sockets::None};
   Role role{Role::NoCells};
   Execution execution{Execution::Forbidden};
   Capabilities capabilities{Capabilities::DropAll};
-  std::optional<std::vector<int>> keep_fds{};       // all others are closed; absent: none closed
+  std::optional<std::vector<int>> keep_fds{};  // all others are closed; absent: none closed
 };
 
 Result<> confine(const Confinement& confinement);

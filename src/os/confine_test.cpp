@@ -73,9 +73,8 @@ TEST(Confine, ForbidsExecutionUnlessAllowed) {
 TEST(Confine, RefusesNamespacesAndTracing) {
   EXPECT_EQ(inside({}, [] { return ::unshare(CLONE_NEWUSER); }), EPERM);
   EXPECT_EQ(inside({.role = Role::StartsCells}, [] { return ::unshare(CLONE_NEWUSER); }), 0);
-  EXPECT_EQ(inside({.role = Role::StartsCells}, [] {
-              return static_cast<int>(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr));
-            }),
+  EXPECT_EQ(inside({.role = Role::StartsCells},
+                   [] { return static_cast<int>(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr)); }),
             EPERM);
 }
 

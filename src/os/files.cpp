@@ -17,21 +17,28 @@ namespace {
 
 Code code_of(int error_number) {
   switch (error_number) {
-    case ENOENT: return Code::NotFound;
-    case EEXIST: return Code::AlreadyExists;
+    case ENOENT:
+      return Code::NotFound;
+    case EEXIST:
+      return Code::AlreadyExists;
     case EACCES:
     case EPERM:
-    case EROFS: return Code::Denied;
+    case EROFS:
+      return Code::Denied;
     case ELOOP:
     case EXDEV:
     case ENOTDIR:
     case EISDIR:
-    case ENAMETOOLONG: return Code::InvalidArgument;
-    case ETIMEDOUT: return Code::Cancelled;
+    case ENAMETOOLONG:
+      return Code::InvalidArgument;
+    case ETIMEDOUT:
+      return Code::Cancelled;
     case EINVAL:
     case EBADF:
-    case EFAULT: return Code::Internal;
-    default: return Code::Unavailable;
+    case EFAULT:
+      return Code::Internal;
+    default:
+      return Code::Unavailable;
   }
 }
 
@@ -83,8 +90,7 @@ Result<ByteVector> read_all(int fd, std::uint64_t bytes_max) {
     const int error_number = errno;
     bytes.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (bytes.size() > bytes_max) {
-      return Error{Code::InvalidArgument,
-                   "a file is longer than " + render_size(bytes_max)};
+      return Error{Code::InvalidArgument, "a file is longer than " + render_size(bytes_max)};
     }
     if (got == 0) return bytes;
     if (got < 0 && error_number != EINTR) return system_error("read a file", error_number);

@@ -58,7 +58,7 @@ struct FileEntry {
   std::string path;  // relative to where the walk began, '/' between components
   FileKind kind;
   std::uint64_t size_bytes;
-  mode_t mode;        // permission bits
+  mode_t mode;          // permission bits
   std::uint64_t links;  // st_nlink
 };
 
@@ -86,8 +86,8 @@ Result<> remove_tree(const std::filesystem::path& path);
 // A fresh directory (mode 0700) under `parent`, removed with its content on destruction.
 class TemporaryDirectory {
  public:
-  static Result<TemporaryDirectory> make(const std::filesystem::path& parent =
-                                             std::filesystem::temp_directory_path());
+  static Result<TemporaryDirectory> make(
+      const std::filesystem::path& parent = std::filesystem::temp_directory_path());
   TemporaryDirectory(TemporaryDirectory&& other) noexcept : path_(std::move(other.path_)) {
     other.path_.clear();
   }

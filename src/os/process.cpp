@@ -93,8 +93,12 @@ int become(Plan& plan) {
 }
 
 Plan plan_for(const SpawnOptions& options) {
-  Plan plan{.program = options.program, .program_fd = options.program_fd,
-            .argv_texts = options.argv, .env_texts = {}, .argv = {}, .env = {},
+  Plan plan{.program = options.program,
+            .program_fd = options.program_fd,
+            .argv_texts = options.argv,
+            .env_texts = {},
+            .argv = {},
+            .env = {},
             .fds = options.fds};
   if (options.env) {
     plan.env_texts = *options.env;
@@ -239,7 +243,8 @@ Result<CommandResult> run_command(const std::vector<std::string>& argv, std::str
     const auto room = output_max - result.output.size();
     result.output.append(block.data(), std::min(room, static_cast<std::size_t>(got)));
   }
-  COFFER_TRY(result.status, child.wait(std::max(Duration{0}, timeout - (SystemClock{}.now() - begin))));
+  COFFER_TRY(result.status,
+             child.wait(std::max(Duration{0}, timeout - (SystemClock{}.now() - begin))));
   return result;
 }
 

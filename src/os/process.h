@@ -36,9 +36,9 @@ struct FdMapping {
 enum class OnParentDeath : std::uint8_t { Die, LiveOn };
 
 struct SpawnOptions {
-  std::string program{};                        // a path, or a name to look up in PATH
-  int program_fd{-1};                           // or an open executable, used instead if >= 0
-  std::vector<std::string> argv{};              // argv[0] included
+  std::string program{};                          // a path, or a name to look up in PATH
+  int program_fd{-1};                             // or an open executable, used instead if >= 0
+  std::vector<std::string> argv{};                // argv[0] included
   std::optional<std::vector<std::string>> env{};  // "NAME=value"; absent: ours
   std::vector<FdMapping> fds{};
   std::optional<std::string> directory{};

@@ -42,15 +42,16 @@ struct Attempt {
   Start start{};
 };
 
-Result<> stage_input(const Attempt& attempt, const grant::PermitInput& input, const fs::path& target) {
+Result<> stage_input(const Attempt& attempt, const grant::PermitInput& input,
+                     const fs::path& target) {
   const std::string vault = attempt.place.data / "vault";
   COFFER_TRY(auto store, vault::Store::open(vault, input.dataset_id));
   COFFER_TRY(UniqueFd list, store.open_list(input.chunk_list));
   COFFER_TRY(const Key key, input.version_key ? key_from(input.version_key->expose())
                                               : store.public_key(input.chunk_list));
   COFFER_TRY(auto reader,
-             vault::Reader::open({.list = std::move(list), .list_digest = input.chunk_list, .key = key},
-                                 store));
+             vault::Reader::open(
+                 {.list = std::move(list), .list_digest = input.chunk_list, .key = key}, store));
   COFFER_CHECK(make_directories(target, 0755));
   COFFER_TRY(const UniqueFd directory, open_directory(target));
   COFFER_CHECK(vault::stage(std::move(reader), directory.get()));
@@ -112,10 +113,14 @@ struct Over {
 program::Ending ending_of(const cell::Ended& ended) {
   if (ended.out_full) return program::Ending::OutputSize;
   switch (ended.ending) {
-    case cell::Ending::Time: return program::Ending::Time;
-    case cell::Ending::Memory: return program::Ending::Memory;
-    case cell::Ending::Killed: return program::Ending::Lost;
-    case cell::Ending::Finished: break;
+    case cell::Ending::Time:
+      return program::Ending::Time;
+    case cell::Ending::Memory:
+      return program::Ending::Memory;
+    case cell::Ending::Killed:
+      return program::Ending::Lost;
+    case cell::Ending::Finished:
+      break;
   }
   return ended.exit_code == 0 ? program::Ending::Judged : program::Ending::Exit;
 }
@@ -130,7 +135,8 @@ std::uint32_t failure_of(const Attempt& attempt, const cell::Ended& ended) {
   }
   const auto tree =
       program::read_tree(attempt.place.data / "programs" / hex(attempt.run.program.bytes));
-  if (tree) report.place = program::SourceIndex{*tree}.find(ended.failure->file, ended.failure->line);
+  if (tree)
+    report.place = program::SourceIndex{*tree}.find(ended.failure->file, ended.failure->line);
   return report.encode();
 }
 
@@ -180,9 +186,9 @@ keeper::RunReport conclude(Attempt& attempt, cell::Stage& stage, const ProgramTe
       report.ending = program::Ending::Lost;
     }
   }
-  const auto slots = program::make_slots(
-      attempt.run.resources.time_s,
-      program::judging_allowance_s(attempt.run.resources.output_bytes));
+  const auto slots =
+      program::make_slots(attempt.run.resources.time_s,
+                          program::judging_allowance_s(attempt.run.resources.output_bytes));
   const auto seen = program::seen_at(slots, report.ending, elapsed_ms(attempt));
   report.ending = seen.ending;
   report.slot_s = seen.slot_s;
@@ -207,10 +213,10 @@ Result<> attempt_in_stage(Attempt& attempt, cell::Stage& stage, std::uint64_t& v
     report = conclude(attempt, stage, terms, *ended);
   } else {
     log_error("worker", "cell lost", ended.error());
-    report.slot_s = program::make_slots(attempt.run.resources.time_s,
-                                        program::judging_allowance_s(
-                                            attempt.run.resources.output_bytes))
-                        .last();
+    report.slot_s =
+        program::make_slots(attempt.run.resources.time_s,
+                            program::judging_allowance_s(attempt.run.resources.output_bytes))
+            .last();
   }
   COFFER_TRY(const auto noted, attempt.keeper.ask_for<keeper::ReportReply>(
                                    keeper::Report{attempt.digest, attempt.order.attempt, report}));
@@ -229,7 +235,7 @@ NotStarted told(const Digest& digest, const Error& error) {
   if (error.message.starts_with("cell_unproven")) out.cause = "cell_unproven";
   if (out.cause != "cell_unproven" && out.cause != "environment" && out.cause != "revoked") {
     out.cause = error.code == Code::Denied || error.code == Code::BudgetExhausted ? "revoked"
-                                                                                 : "environment";
+                                                                                  : "environment";
   }
   return out;
 }
@@ -243,13 +249,14 @@ Result<Attempt> open_attempt(const Workplace& place, const Execute& order, Keepe
                                     keeper::Open{digest, order.attempt, key.public_key()}));
   COFFER_TRY(auto permit, grant::Permit::decode(answer.permit, key));
   auto outputs = run.outputs;
-  return Attempt{place, order, keeper, tell, std::move(run), digest, std::move(permit),
-                 std::move(outputs)};
+  return Attempt{
+      place, order, keeper, tell, std::move(run), digest, std::move(permit), std::move(outputs)};
 }
 
 }  // namespace
 
-void execute(const Workplace& place, const Execute& order, KeeperPort& keeper, const TellFront& tell) {
+void execute(const Workplace& place, const Execute& order, KeeperPort& keeper,
+             const TellFront& tell) {
   const Digest digest = sha256(order.run);
   auto attempt = open_attempt(place, order, keeper, tell);
   if (!attempt) {
@@ -265,8 +272,8 @@ void execute(const Workplace& place, const Execute& order, KeeperPort& keeper, c
   std::uint64_t visible_ms = 0;
   auto stage = cell::Stage::enter(place.data / "stage",
                                   attempt->run.resources.memory_bytes + kStageSlack, 1'000'000);
-  auto done = stage ? attempt_in_stage(*attempt, *stage, visible_ms)
-                    : Result<>{std::move(stage).error()};
+  auto done =
+      stage ? attempt_in_stage(*attempt, *stage, visible_ms) : Result<>{std::move(stage).error()};
   if (!done) {
     log_error("worker", "run not executed", done.error());
     if (attempt->start.started_ms == 0) tell(told(digest, done.error()));

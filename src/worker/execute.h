@@ -31,6 +31,7 @@ struct Workplace {
 using TellFront = std::function<void(const Event&)>;
 
 // Returns when the run's slot has come and Ended (or NotStarted) was told.
-void execute(const Workplace& place, const Execute& order, KeeperPort& keeper, const TellFront& tell);
+void execute(const Workplace& place, const Execute& order, KeeperPort& keeper,
+             const TellFront& tell);
 
 }  // namespace coffer::worker

@@ -27,12 +27,13 @@ Result<UniqueFd> memory_file(std::string_view content) {
 Result<std::vector<gate::Finding>> find(Judging& judging) {
   const std::string declaration = program::declaration_json(judging.outputs).canonical();
   const ByteView input = bytes_of(declaration);
-  cell::Launcher::Question question{
-      .kit = cell::Kit::Judge,
-      .args = {"/out"},
-      .binds = {{.source = judging.out_path, .target = "/out", .origin = cell::BindOrigin::Private}},
-      .input = {input.begin(), input.end()},
-      .answer_max = gate::reply_bytes_max(judging.outputs)};
+  cell::Launcher::Question question{.kit = cell::Kit::Judge,
+                                    .args = {"/out"},
+                                    .binds = {{.source = judging.out_path,
+                                               .target = "/out",
+                                               .origin = cell::BindOrigin::Private}},
+                                    .input = {input.begin(), input.end()},
+                                    .answer_max = gate::reply_bytes_max(judging.outputs)};
   question.resources.memory_bytes =
       gate::judge_memory(judging.outputs, judging.run.resources.output_bytes) + kJudgeSlack;
   question.resources.time = std::chrono::seconds{
@@ -53,8 +54,7 @@ Result<std::vector<Decoded>> decode(const Judging& judging, std::vector<gate::Fi
   for (std::size_t i = 0; i < findings.size(); ++i) {
     Decoded decoded{.canonical = {}, .refusal = findings[i].refusal};
     if (!decoded.refusal) {
-      auto canonical =
-          gate::Canonical::decode(judging.outputs[i], std::move(findings[i].object));
+      auto canonical = gate::Canonical::decode(judging.outputs[i], std::move(findings[i].object));
       if (canonical) {
         decoded.canonical.emplace(*std::move(canonical));
       } else {
@@ -92,7 +92,8 @@ Result<std::vector<gate::Evidence>> examine(Judging& judging, const fs::path& ca
   cell::Launcher::Question question{
       .kit = cell::Kit::Evidence,
       .args = {"/inputs", "/canonical"},
-      .binds = {{.source = judging.stage.inputs(), .target = "/inputs",
+      .binds = {{.source = judging.stage.inputs(),
+                 .target = "/inputs",
                  .origin = cell::BindOrigin::Private},
                 {.source = canonical, .target = "/canonical", .origin = cell::BindOrigin::Private}},
       .input = {bytes.begin(), bytes.end()},
@@ -106,8 +107,8 @@ Result<std::vector<gate::Evidence>> examine(Judging& judging, const fs::path& ca
     return Error{Code::Corrupt, "the evidence cell answered something else"};
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
-    COFFER_TRY(out[i], gate::parse_evidence(text.subspan(i * gate::kEvidenceBytes,
-                                                         gate::kEvidenceBytes)));
+    COFFER_TRY(out[i],
+               gate::parse_evidence(text.subspan(i * gate::kEvidenceBytes, gate::kEvidenceBytes)));
   }
   return out;
 }
@@ -158,23 +159,28 @@ gate::Origin origin_of(const Judging& judging) {
 }
 
 Result<keeper::ReportedOutput> seal_output(const Judging& judging, const gate::Release& release,
-                                           const gate::Evidence& evidence, const fs::path& canonical) {
+                                           const gate::Evidence& evidence,
+                                           const fs::path& canonical) {
   const auto& form = release.canonical();
   const std::string& name = form.output().name;
-  COFFER_TRY(const ByteVector content, read_file(canonical / form.file_name(),
-                                                 gate::canonical_size_max(form.output())));
+  COFFER_TRY(const ByteVector content,
+             read_file(canonical / form.file_name(), gate::canonical_size_max(form.output())));
   const fs::path folder = judging.place.data / "runs" / hex(judging.run_digest.bytes);
   const ByteVector salt = random_bytes(32);
-  COFFER_TRY(const Sealed output, seal(judging, {.path = folder / (name + ".sealed"), .name = name,
-                                                 .salt = salt, .content = content,
+  COFFER_TRY(const Sealed output, seal(judging, {.path = folder / (name + ".sealed"),
+                                                 .name = name,
+                                                 .salt = salt,
+                                                 .content = content,
                                                  .size = gate::sealed_size(form.output())}));
   const std::string facts = Json::object({{"evidence", gate::evidence_json(evidence)},
                                           {"bits", form.bits()},
                                           {"bytes", form.size()}})
                                 .canonical();
-  COFFER_TRY(const Sealed proof,
-             seal(judging, {.path = folder / "evidence" / (name + ".sealed"), .name = name,
-                            .salt = random_bytes(32), .content = bytes_of(facts), .size = 4096}));
+  COFFER_TRY(const Sealed proof, seal(judging, {.path = folder / "evidence" / (name + ".sealed"),
+                                                .name = name,
+                                                .salt = random_bytes(32),
+                                                .content = bytes_of(facts),
+                                                .size = 4096}));
   return keeper::ReportedOutput{
       .name = name,
       .refusal = {},

@@ -26,7 +26,7 @@ struct Judging {
   std::string program_name;
   const std::vector<Source>& sources;
   std::vector<gate::ProtectedInput> protected_inputs;  // none: a public run, nothing to copy
-  std::filesystem::path out_path;  // where /out is mounted in this supervisor
+  std::filesystem::path out_path;                      // where /out is mounted in this supervisor
 };
 
 // One report entry for each declared output, in order.

@@ -4,7 +4,13 @@ namespace coffer::worker {
 namespace {
 
 enum class Type : std::uint8_t {
-  Execute = 1, Kill, Unpack, Started = 17, Ended, NotStarted, Unpacked
+  Execute = 1,
+  Kill,
+  Unpack,
+  Started = 17,
+  Ended,
+  NotStarted,
+  Unpacked
 };
 
 constexpr std::uint32_t kSourcesMax = 64;
@@ -33,7 +39,12 @@ struct RequestWriter {
     auto out = record(Type::Execute);
     out.bytes(r.run).u32(r.attempt).u32(static_cast<std::uint32_t>(r.sources.size()));
     for (const auto& s : r.sources) {
-      out.text(s.alias).text(s.dataset_id).text(s.dataset).raw(s.manifest.bytes).raw(s.list.bytes).bytes(s.card);
+      out.text(s.alias)
+          .text(s.dataset_id)
+          .text(s.dataset)
+          .raw(s.manifest.bytes)
+          .raw(s.list.bytes)
+          .bytes(s.card);
     }
     return std::move(out).take();
   }
@@ -121,7 +132,8 @@ Result<Request> decode_request(ByteView bytes) {
       Unpack value{in.text()};
       return done<Unpack, Request>(in, std::move(value));
     }
-    default: return kUnknown;
+    default:
+      return kUnknown;
   }
 }
 
@@ -154,7 +166,8 @@ Result<Event> decode_event(ByteView bytes) {
       value.problem = in.text();
       return done<Unpacked, Event>(in, std::move(value));
     }
-    default: return kUnknown;
+    default:
+      return kUnknown;
   }
 }
 

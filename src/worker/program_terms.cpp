@@ -28,7 +28,8 @@ Json signed_terms(const grant::Run& run, const std::vector<program::Output>& out
 
 }  // namespace
 
-Result<ProgramTerms> check_program(const Workplace& place, cell::Stage& stage, const grant::Run& run,
+Result<ProgramTerms> check_program(const Workplace& place, cell::Stage& stage,
+                                   const grant::Run& run,
                                    const std::vector<program::Output>& outputs) {
   const auto directory = place.data / "programs" / hex(run.program.bytes);
   const auto tree = program::read_tree(directory);
@@ -37,20 +38,19 @@ Result<ProgramTerms> check_program(const Workplace& place, cell::Stage& stage, c
   }
   const std::string asked = signed_terms(run, outputs).canonical();
   const ByteView input = bytes_of(asked);
-  cell::Launcher::Question question{
-      .kit = cell::Kit::Compare,
-      .args = {"/program"},
-      .binds = {{.source = directory, .target = "/program"}},
-      .input = {input.begin(), input.end()},
-      .ids = place.ids};
+  cell::Launcher::Question question{.kit = cell::Kit::Compare,
+                                    .args = {"/program"},
+                                    .binds = {{.source = directory, .target = "/program"}},
+                                    .input = {input.begin(), input.end()},
+                                    .ids = place.ids};
   auto answer = place.launcher.ask(stage, std::move(question));
   if (!answer) {
     if (answer.error().code == Code::FailedPrecondition) return std::move(answer).error();
     return no_environment("coffer.toml says something else than the signed run");
   }
   COFFER_TRY(const Json terms, Json::parse(answer->text));
-  ProgramTerms out{.name = terms.text_or("name", ""), .entry = {},
-                   .params_json = terms.text_or("params", "{}")};
+  ProgramTerms out{
+      .name = terms.text_or("name", ""), .entry = {}, .params_json = terms.text_or("params", "{}")};
   if (const auto* words = terms["entry"].as_array()) {
     for (const auto& word : *words) {
       if (const auto* text = word.as_string()) out.entry.push_back(*text);

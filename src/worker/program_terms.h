@@ -19,7 +19,8 @@ struct ProgramTerms {
   std::string params_json;
 };
 
-Result<ProgramTerms> check_program(const Workplace& place, cell::Stage& stage, const grant::Run& run,
+Result<ProgramTerms> check_program(const Workplace& place, cell::Stage& stage,
+                                   const grant::Run& run,
                                    const std::vector<program::Output>& outputs);
 
 // COFFER_SEED: the first four bytes, big-endian, of SHA-256 over the nonce.

@@ -139,7 +139,8 @@ class Worker {
     // Not started: the front gives everything back. Started: lost at its last slot, or cancelled.
     auto run = Digest::parse(job.key);
     if (!run || !job.told.empty()) return;
-    job.told.push_back(encode(Event{NotStarted{*run, "environment", "the cell's supervisor died"}}));
+    job.told.push_back(
+        encode(Event{NotStarted{*run, "environment", "the cell's supervisor died"}}));
     tell_front(job.told.back());
   }
 
@@ -147,7 +148,8 @@ class Worker {
   void forget_over() {
     constexpr std::size_t kRemembered = 1000;
     while (jobs_.size() > kRemembered) {
-      const auto over = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& j) { return j.over; });
+      const auto over =
+          std::find_if(jobs_.begin(), jobs_.end(), [](const Job& j) { return j.over; });
       if (over == jobs_.end()) return;
       jobs_.erase(over);
     }
@@ -187,7 +189,10 @@ class Worker {
       auto status = keeper.ask_for<keeper::StatusReply>(keeper::Status{});
       if (!status) return;
       const SystemClock clock;
-      execute({.data = data_, .clock = clock, .launcher = *launcher_, .ids = cell::cell_ids(slot),
+      execute({.data = data_,
+               .clock = clock,
+               .launcher = *launcher_,
+               .ids = cell::cell_ids(slot),
                .keeper_key = status->seal_key},
               order, keeper, tell);
     });
@@ -203,11 +208,12 @@ class Worker {
   void take(const Unpack& order) {
     start(order.upload, [&](Channel&, const TellFront& tell, std::uint32_t slot) {
       if (!launcher_) {
-        tell(Unpacked{.upload = order.upload, .program = {}, .files = 0, .bytes = 0,
-                      .problem = no_cells_});
+        tell(Unpacked{
+            .upload = order.upload, .program = {}, .files = 0, .bytes = 0, .problem = no_cells_});
         return;
       }
-      tell(unpack_program({.data = data_, .launcher = *launcher_, .ids = cell::cell_ids(slot)}, order));
+      tell(unpack_program({.data = data_, .launcher = *launcher_, .ids = cell::cell_ids(slot)},
+                          order));
     });
   }
 

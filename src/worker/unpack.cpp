@@ -23,8 +23,11 @@ Result<Unpacked> unpack(const UnpackPlace& place, const Unpack& order, cell::Sta
   COFFER_TRY(const auto answer, place.launcher.ask(stage, std::move(question)));
   COFFER_TRY(const auto tree, program::read_tree(answer.out.get()));
   const auto target = place.data / "programs" / hex(tree.digest.bytes);
-  const Unpacked done{.upload = order.upload, .program = tree.digest,
-                      .files = tree.files.size(), .bytes = tree.bytes, .problem = {}};
+  const Unpacked done{.upload = order.upload,
+                      .program = tree.digest,
+                      .files = tree.files.size(),
+                      .bytes = tree.bytes,
+                      .problem = {}};
   struct stat there {};
   if (::stat(target.c_str(), &there) == 0) return done;
   COFFER_TRY(const auto temporary, TemporaryDirectory::make(place.data / "programs"));
@@ -45,7 +48,10 @@ Unpacked unpack_program(const UnpackPlace& place, const Unpack& order) {
   auto stage = cell::Stage::enter(place.data / "stage", 16ULL << 20, 1000);
   auto done = stage ? unpack(place, order, *stage) : Result<Unpacked>{std::move(stage).error()};
   if (done) return *std::move(done);
-  return {.upload = order.upload, .program = {}, .files = 0, .bytes = 0,
+  return {.upload = order.upload,
+          .program = {},
+          .files = 0,
+          .bytes = 0,
           .problem = done.error().message};
 }
 

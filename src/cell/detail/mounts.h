@@ -19,14 +19,21 @@ namespace coffer::cell::detail {
 
 // What Landlock grants below one directory of the finished root.
 // ReadWrite: regular files and directories only; Scratch: and links and local sockets.
-enum class Reach : std::uint8_t { Read, ReadExecute, ReadWrite, Scratch, ReadWriteExecute, Devices };
+enum class Reach : std::uint8_t {
+  Read,
+  ReadExecute,
+  ReadWrite,
+  Scratch,
+  ReadWriteExecute,
+  Devices
+};
 struct Grant {
   std::string path;
   Reach reach;
 };
 
 struct Assembly {
-  std::filesystem::path directory;   // holds root/, place/, synthetic/, empty, void/
+  std::filesystem::path directory;  // holds root/, place/, synthetic/, empty, void/
   std::vector<Grant> grants;
   std::vector<std::string> read_only;  // targets of read-only binds
   std::vector<std::string> synthetic;  // names in synthetic/ that replace files of /proc

@@ -56,14 +56,40 @@ enum class Wall : std::uint8_t {
   Limits,
 };
 
-inline constexpr std::array<std::string_view, 34> kWallNames{
-    "capabilities", "no_new_privileges", "filter", "foreign_calls", "x32_calls",
-    "internet_sockets", "vsock_sockets", "other_sockets", "new_namespaces", "clone_three",
-    "mounts", "tracing", "kernel_interfaces", "file_handles", "host_state", "file_watches",
-    "file_locks", "read_only_root", "read_only_inputs", "output_without_execution", "landlock",
-    "first_process_hidden", "proc_masked", "sys_absent", "devices", "descriptors",
-    "own_processes", "core_files", "host_name", "namespaces", "identity", "kernel_status",
-    "group_membership", "limits"};
+inline constexpr std::array<std::string_view, 34> kWallNames{"capabilities",
+                                                             "no_new_privileges",
+                                                             "filter",
+                                                             "foreign_calls",
+                                                             "x32_calls",
+                                                             "internet_sockets",
+                                                             "vsock_sockets",
+                                                             "other_sockets",
+                                                             "new_namespaces",
+                                                             "clone_three",
+                                                             "mounts",
+                                                             "tracing",
+                                                             "kernel_interfaces",
+                                                             "file_handles",
+                                                             "host_state",
+                                                             "file_watches",
+                                                             "file_locks",
+                                                             "read_only_root",
+                                                             "read_only_inputs",
+                                                             "output_without_execution",
+                                                             "landlock",
+                                                             "first_process_hidden",
+                                                             "proc_masked",
+                                                             "sys_absent",
+                                                             "devices",
+                                                             "descriptors",
+                                                             "own_processes",
+                                                             "core_files",
+                                                             "host_name",
+                                                             "namespaces",
+                                                             "identity",
+                                                             "kernel_status",
+                                                             "group_membership",
+                                                             "limits"};
 inline constexpr std::size_t kInsideWalls = static_cast<std::size_t>(Wall::Namespaces);
 inline std::string_view name_of(Wall wall) { return kWallNames[static_cast<std::size_t>(wall)]; }
 
@@ -77,13 +103,13 @@ inline constexpr std::uint32_t kInsideId = 1000;
 
 // What the first process is told, in a sealed memory file.
 struct Config {
-  std::uint8_t profile{};   // cell::Profile
-  std::uint8_t kit{};       // cell::Kit
-  bool keep_output{};       // stdout and stderr go to the launcher, not into the cell's own pipe
+  std::uint8_t profile{};  // cell::Profile
+  std::uint8_t kit{};      // cell::Kit
+  bool keep_output{};      // stdout and stderr go to the launcher, not into the cell's own pipe
   bool has_out{};
   std::string directory{};
   std::vector<std::string> argv{};
-  std::vector<std::string> env{};  // NAME=value
+  std::vector<std::string> env{};        // NAME=value
   std::vector<std::string> read_only{};  // directories to try to write into
 
   static constexpr std::uint32_t kListMax = 4096;
@@ -99,8 +125,11 @@ struct Config {
   }
   static Result<Config> decode(ByteView bytes) {
     WireReader in{bytes};
-    Config config{.profile = in.u8(), .kit = in.u8(), .keep_output = in.boolean(),
-                  .has_out = in.boolean(), .directory = in.text()};
+    Config config{.profile = in.u8(),
+                  .kit = in.u8(),
+                  .keep_output = in.boolean(),
+                  .has_out = in.boolean(),
+                  .directory = in.text()};
     for (auto* list : {&config.argv, &config.env, &config.read_only}) {
       const std::uint32_t count = in.count(kListMax);
       for (std::uint32_t i = 0; i < count; ++i) list->push_back(in.text());
@@ -139,8 +168,21 @@ struct SelfTest {
 
 // 'S', step, errno: the cell could not be finished; sent instead of a SelfTest.
 enum class Step : std::uint8_t {
-  Wait, Identity, ParentDeath, CgroupNamespace, Propagation, Proc, ProcMasks, Pivot, HostName,
-  Limits, Capabilities, Descriptors, Landlock, Filter, Execute,
+  Wait,
+  Identity,
+  ParentDeath,
+  CgroupNamespace,
+  Propagation,
+  Proc,
+  ProcMasks,
+  Pivot,
+  HostName,
+  Limits,
+  Capabilities,
+  Descriptors,
+  Landlock,
+  Filter,
+  Execute,
 };
 struct StepFailure {
   static constexpr char kType = 'S';

@@ -15,8 +15,8 @@
 namespace coffer::cell::detail {
 
 struct Watched {
-  int line;           // from the first process
-  int pidfd;          // of the first process
+  int line;   // from the first process
+  int pidfd;  // of the first process
   int cancel{-1};
   int memory_event{-1};
   int standard_output{-1};

@@ -1,7 +1,8 @@
 // Whether a program's own coffer.toml says what was signed for a run, decided in an empty cell.
 //
 //   argv[1]  the program's directory (/program)
-//   stdin    {"aliases": [...], "parameters": {...}, "resources": {...}, "retry": n, "outputs": [...]}
+//   stdin    {"aliases": [...], "parameters": {...}, "resources": {...}, "retry": n, "outputs":
+//   [...]}
 //            all as in the signed run
 //   stdout   {"name": "...", "entry": ["..."], "params": "text of /params.json"}
 #include <unistd.h>
@@ -28,7 +29,8 @@ Result<std::string> read_input() {
     if (got < 0) return Error{Code::Internal, "the signed terms cannot be read"};
     if (got == 0) return text;
     text.append(block.data(), static_cast<std::size_t>(got));
-    if (text.size() > kInputMax) return Error{Code::InvalidArgument, "the signed terms are too long"};
+    if (text.size() > kInputMax)
+      return Error{Code::InvalidArgument, "the signed terms are too long"};
   }
 }
 

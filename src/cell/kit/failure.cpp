@@ -30,7 +30,8 @@ std::string own_file(std::string_view path) {
   for (const auto& part : split(path, '/')) {
     if (part.empty() || part == "." || part == "..") return {};
   }
-  const bool plain = std::all_of(path.begin(), path.end(), [](char c) { return c > ' ' && c < 127; });
+  const bool plain =
+      std::all_of(path.begin(), path.end(), [](char c) { return c > ' ' && c < 127; });
   return plain ? std::string(path) : std::string{};
 }
 

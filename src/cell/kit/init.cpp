@@ -1,4 +1,5 @@
-// The first process of a cell: proves the walls, waits for the word, runs one program, ends with it.
+// The first process of a cell: proves the walls, waits for the word, runs one program, ends with
+// it.
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

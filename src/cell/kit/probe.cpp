@@ -162,12 +162,31 @@ Finding tracing() {
 
 Finding kernel_interfaces() {
   // With arguments that the kernel itself would refuse in another way, or that do nothing.
-  for (const long call : {SYS_bpf, SYS_perf_event_open, SYS_io_uring_setup, SYS_userfaultfd,
-                          SYS_keyctl, SYS_add_key, SYS_request_key, SYS_init_module,
-                          SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_syslog,
-                          SYS_swapon, SYS_acct, SYS_quotactl, SYS_personality, SYS_shmget,
-                          SYS_msgget, SYS_semget, SYS_mq_open, SYS_vmsplice, SYS_move_pages,
-                          SYS_migrate_pages, SYS_settimeofday, SYS_memfd_secret}) {
+  for (const long call : {SYS_bpf,
+                          SYS_perf_event_open,
+                          SYS_io_uring_setup,
+                          SYS_userfaultfd,
+                          SYS_keyctl,
+                          SYS_add_key,
+                          SYS_request_key,
+                          SYS_init_module,
+                          SYS_finit_module,
+                          SYS_delete_module,
+                          SYS_kexec_load,
+                          SYS_syslog,
+                          SYS_swapon,
+                          SYS_acct,
+                          SYS_quotactl,
+                          SYS_personality,
+                          SYS_shmget,
+                          SYS_msgget,
+                          SYS_semget,
+                          SYS_mq_open,
+                          SYS_vmsplice,
+                          SYS_move_pages,
+                          SYS_migrate_pages,
+                          SYS_settimeofday,
+                          SYS_memfd_secret}) {
     if (!refused(::syscall(call, -1, 0, 0, 0, 0, 0))) return Finding::Open;
   }
   return Finding::Held;
@@ -304,8 +323,9 @@ Finding host_name() {
 
 // A parser has no /etc, and a builder may be given it to write.
 Finding read_only_root(const Config& config) {
-  return held_if(cannot_write("/.wall") && (config.profile == kParser ||
-                                            config.profile == kBuilder || cannot_write("/etc/.wall")));
+  return held_if(
+      cannot_write("/.wall") &&
+      (config.profile == kParser || config.profile == kBuilder || cannot_write("/etc/.wall")));
 }
 
 Finding read_only_inputs(const Config& config) {
@@ -328,8 +348,8 @@ detail::SelfTest try_walls(const Config& config) {
   found(Wall::Filter, held_if(::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2));
   found(Wall::ForeignCalls, foreign_calls());
   found(Wall::X32Calls, x32_calls());
-  found(Wall::InternetSockets, builder ? Finding::NotTried
-                                       : held_if(no_socket(AF_INET) && no_socket(AF_INET6)));
+  found(Wall::InternetSockets,
+        builder ? Finding::NotTried : held_if(no_socket(AF_INET) && no_socket(AF_INET6)));
   found(Wall::VsockSockets, held_if(no_socket(AF_VSOCK)));
   found(Wall::OtherSockets, other_sockets(config));
   found(Wall::NewNamespaces, new_namespaces());

@@ -97,7 +97,8 @@ class Unpacker {
     if (!size) return refuse("its size is no octal number");
     switch (header.type()) {
       case 'x':
-      case 'g': return take_pax(*size, header.type() == 'x');
+      case 'g':
+        return take_pax(*size, header.type() == 'x');
       case '5':
         if (*size != 0) return refuse("a directory has content");
         return with_path(header, [&](const std::string& path) { return make_directory(path); });
@@ -108,7 +109,8 @@ class Unpacker {
           return make_file(path, *size, executable ? FileMode::Executable : FileMode::Plain);
         });
       }
-      default: return refuse("is neither a regular file nor a directory");
+      default:
+        return refuse("is neither a regular file nor a directory");
     }
   }
 
@@ -231,8 +233,7 @@ int unpack_main(int argc, char** argv) {
   constexpr int kMostArguments = 4;
   if (argc > kMostArguments) return 2;
   UnpackLimits limits;
-  const UniqueFd directory{
-      ::open(argc > 1 ? argv[1] : "/out", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  const UniqueFd directory{::open(argc > 1 ? argv[1] : "/out", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   const auto number = [&](int at, std::uint64_t otherwise) {
     return argc > at ? std::strtoull(argv[at], nullptr, 10) : otherwise;
   };

@@ -5,7 +5,8 @@
 // entry given twice, a file below a file, wrong checksums, an end without its end mark.
 // Files get mode 0644, or 0755 when their owner may execute them.
 // Errors: InvalidArgument, naming the rule and the entry's number (never its name: it is not ours).
-// Thread-safety: one call a directory. Source: POSIX.1-2001 pax, section "ustar Interchange Format".
+// Thread-safety: one call a directory. Source: POSIX.1-2001 pax, section "ustar Interchange
+// Format".
 #pragma once
 
 #include <cstdint>

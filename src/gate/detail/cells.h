@@ -18,9 +18,9 @@
 
 namespace coffer::gate {
 
-inline constexpr std::size_t kRepeatsMax = 32;       // of a value, beyond which it counts for nothing
-inline constexpr std::size_t kRecordMax = 64;        // values of a row of a tensor, or of metrics
-inline constexpr std::uint64_t kSpan = 33;           // consecutive values in view
+inline constexpr std::size_t kRepeatsMax = 32;  // of a value, beyond which it counts for nothing
+inline constexpr std::size_t kRecordMax = 64;   // values of a row of a tensor, or of metrics
+inline constexpr std::uint64_t kSpan = 33;      // consecutive values in view
 inline constexpr std::size_t kCellsPartElements = 1U << 20;
 inline constexpr std::uint32_t kNoRecord = 0xffffffff;
 
@@ -42,10 +42,10 @@ std::optional<std::int64_t> in_form(const Form& form, ScaledNumber number);
 
 // A place of the output where a value stands.
 struct Place {
-  std::uint32_t source{0};         // whose name and number of values count
-  std::uint32_t stream{0};         // a column, a tensor, or all metrics
+  std::uint32_t source{0};          // whose name and number of values count
+  std::uint32_t stream{0};          // a column, a tensor, or all metrics
   std::uint32_t record{kNoRecord};  // a row
-  std::uint64_t line{0};           // along the stream
+  std::uint64_t line{0};            // along the stream
 };
 
 // A field, column or tensor of the output.

@@ -4,11 +4,16 @@ namespace coffer::gate {
 
 CsvScan::Stop CsvScan::after(int symbol) {
   switch (symbol) {
-    case -1: return source_.failed() ? Stop::Defect : Stop::End;
-    case ',': return Stop::Comma;
-    case '\n': return Stop::Line;
-    case '\r': return source_.next() == '\n' ? Stop::Line : Stop::Defect;
-    default: return Stop::Defect;
+    case -1:
+      return source_.failed() ? Stop::Defect : Stop::End;
+    case ',':
+      return Stop::Comma;
+    case '\n':
+      return Stop::Line;
+    case '\r':
+      return source_.next() == '\n' ? Stop::Line : Stop::Defect;
+    default:
+      return Stop::Defect;
   }
 }
 

@@ -1,12 +1,11 @@
 // A strict reader of CSV, one row at a time.
 //
-// RFC 4180: fields between commas, quoted where they hold a comma, quote or line end, a quote written
-// twice; rows end with LF or CRLF, the last one may lack it. Everything else is a defect: a bare
-// quote or CR, text after a closing quote, an open quote at the end, a blank line, a byte order mark,
-// a field beyond kCsvFieldMax.
-// Invariant: a row held is at most fields_max fields of kCsvFieldMax bytes.
-// Errors: by the answer of next(). Thread-safety: as a plain value; the source must outlive it.
-// Source: RFC 4180; protocol.md section 7.
+// RFC 4180: fields between commas, quoted where they hold a comma, quote or line end, a quote
+// written twice; rows end with LF or CRLF, the last one may lack it. Everything else is a defect: a
+// bare quote or CR, text after a closing quote, an open quote at the end, a blank line, a byte
+// order mark, a field beyond kCsvFieldMax. Invariant: a row held is at most fields_max fields of
+// kCsvFieldMax bytes. Errors: by the answer of next(). Thread-safety: as a plain value; the source
+// must outlive it. Source: RFC 4180; protocol.md section 7.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// Tables of 64-bit keys that stay small and fast with millions of entries: open addressing, no erase.
+// Tables of 64-bit keys that stay small and fast with millions of entries: open addressing, no
+// erase.
 //
 // Errors: none. Thread-safety: as a plain value. Source: Knuth, TAOCP 3, 6.4 (linear probing).
 #pragma once

@@ -46,7 +46,8 @@ double value_of_e4m3(std::uint8_t bits) {
   const double sign = (bits & 0x80) != 0 ? -1.0 : 1.0;
   const int exponent = bits >> 3 & 15;
   const int fraction = bits & 7;
-  return sign * (exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10));
+  return sign *
+         (exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10));
 }
 
 namespace {
@@ -62,8 +63,8 @@ std::int64_t rank_of(FloatFormat format, std::uint32_t bits) {
 std::uint64_t count_between(FloatFormat format, double low, double high) {
   const auto first = round_to(format, low);
   const auto last = round_to(format, high);
-  const auto most = static_cast<std::int64_t>(((1ULL << format.exponent_bits) - 1)
-                                              << format.fraction_bits) - 1;
+  const auto most =
+      static_cast<std::int64_t>(((1ULL << format.exponent_bits) - 1) << format.fraction_bits) - 1;
   const std::int64_t from = first ? rank_of(format, *first) : (low < 0 ? -most : most);
   const std::int64_t to = last ? rank_of(format, *last) : (high < 0 ? -most : most);
   return from > to ? 0 : static_cast<std::uint64_t>(to - from) + 1;

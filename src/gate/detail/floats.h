@@ -1,7 +1,8 @@
 // IEEE floats of 8, 16 and 32 bits as integers, and doubles rounded to them once.
 //
-// Errors: none; what overflows or is not finite is an empty optional. Thread-safety: pure functions.
-// Source: IEEE 754-2019 section 4.3.1 (ties to even); OCP 8-bit floating point (E4M3, E5M2).
+// Errors: none; what overflows or is not finite is an empty optional. Thread-safety: pure
+// functions. Source: IEEE 754-2019 section 4.3.1 (ties to even); OCP 8-bit floating point (E4M3,
+// E5M2).
 #pragma once
 
 #include <cstdint>

@@ -39,16 +39,16 @@ std::string canonical_row(const std::vector<std::string>& cells);
 
 // One CSV file and what is published of it.
 struct RowsFile {
-  std::vector<std::string> names;        // of the columns; empty without a header
-  std::vector<const Json*> published;    // per column: its entry of the card, or null
+  std::vector<std::string> names;      // of the columns; empty without a header
+  std::vector<const Json*> published;  // per column: its entry of the card, or null
 };
 
 struct Visitor {
   std::function<void(const RowsFile&)> begin_rows{};
   // The row as it stands, without its line end, and its cells, unquoted.
   std::function<void(std::string_view raw, const std::vector<std::string>& cells)> row{};
-  // A piece of another file; it begins with the last kCopyBytes - 1 bytes of the piece before, unless
-  // it is the first of its file.
+  // A piece of another file; it begins with the last kCopyBytes - 1 bytes of the piece before,
+  // unless it is the first of its file.
   std::function<void(std::string_view piece)> bytes{};
 };
 

@@ -1,9 +1,9 @@
 // A strict reader of flat JSON: what metrics.json and a safetensors header are made of.
 //
 // It goes forwards over text in memory, keeps numbers as their text (any exponent), never recurses,
-// and refuses what RFC 8259 refuses. Any call after the first defect answers emptily; ask ok() last.
-// Errors: by ok(). Thread-safety: as a plain value; the text must outlive it.
-// Source: RFC 8259.
+// and refuses what RFC 8259 refuses. Any call after the first defect answers emptily; ask ok()
+// last. Errors: by ok(). Thread-safety: as a plain value; the text must outlive it. Source: RFC
+// 8259.
 #pragma once
 
 #include <optional>
@@ -19,7 +19,9 @@ class JsonScan {
   // Takes `symbol` if it is what comes next after white space.
   bool take(char symbol);
   // Takes it or is defective.
-  void expect(char symbol) { if (!take(symbol)) fail(); }
+  void expect(char symbol) {
+    if (!take(symbol)) fail();
+  }
   // Takes a bare word such as null or NaN if it is what comes next.
   bool take_word(std::string_view word);
   // What comes next after white space, 0 at the end.

@@ -15,18 +15,20 @@ struct TypeName {
   unsigned bytes;
 };
 constexpr std::array kTypes{
-    TypeName{"BOOL", Stored::Bool, 1}, TypeName{"U8", Stored::U8, 1},
-    TypeName{"I8", Stored::I8, 1},     TypeName{"F8_E5M2", Stored::F8E5, 1},
+    TypeName{"BOOL", Stored::Bool, 1},    TypeName{"U8", Stored::U8, 1},
+    TypeName{"I8", Stored::I8, 1},        TypeName{"F8_E5M2", Stored::F8E5, 1},
     TypeName{"F8_E4M3", Stored::F8E4, 1}, TypeName{"I16", Stored::I16, 2},
-    TypeName{"U16", Stored::U16, 2},   TypeName{"F16", Stored::F16, 2},
-    TypeName{"BF16", Stored::Bf16, 2}, TypeName{"I32", Stored::I32, 4},
-    TypeName{"U32", Stored::U32, 4},   TypeName{"F32", Stored::F32, 4},
-    TypeName{"F64", Stored::F64, 8},   TypeName{"I64", Stored::I64, 8},
+    TypeName{"U16", Stored::U16, 2},      TypeName{"F16", Stored::F16, 2},
+    TypeName{"BF16", Stored::Bf16, 2},    TypeName{"I32", Stored::I32, 4},
+    TypeName{"U32", Stored::U32, 4},      TypeName{"F32", Stored::F32, 4},
+    TypeName{"F64", Stored::F64, 8},      TypeName{"I64", Stored::I64, 8},
     TypeName{"U64", Stored::U64, 8},
 };
 constexpr std::size_t kRankMax = 64;
 
-Error bad(std::string_view why) { return Error{Code::Corrupt, "not safetensors: " + std::string(why)}; }
+Error bad(std::string_view why) {
+  return Error{Code::Corrupt, "not safetensors: " + std::string(why)};
+}
 
 std::vector<std::uint64_t> read_naturals(JsonScan& in, std::size_t count_max) {
   std::vector<std::uint64_t> out;

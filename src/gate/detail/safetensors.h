@@ -17,7 +17,21 @@
 namespace coffer::gate {
 
 enum class Stored : std::uint8_t {
-  Bool, U8, I8, F8E5, F8E4, I16, U16, F16, Bf16, I32, U32, F32, F64, I64, U64,
+  Bool,
+  U8,
+  I8,
+  F8E5,
+  F8E4,
+  I16,
+  U16,
+  F16,
+  Bf16,
+  I32,
+  U32,
+  F32,
+  F64,
+  I64,
+  U64,
 };
 std::optional<Stored> stored_of(std::string_view dtype);  // "BF16"
 unsigned bytes_of_stored(Stored stored);

@@ -26,8 +26,8 @@ Result<RegularFile> open_regular(int directory, const std::string& name) {
     return Error{errno == ENOENT ? Code::NotFound : Code::Unavailable, "no such file"};
   }
   if (!is_plain(before)) return Error{Code::Denied, "a link or no regular file"};
-  UniqueFd fd{::openat(directory, name.c_str(),
-                       O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  UniqueFd fd{
+      ::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
   struct stat after {};
   if (!fd || ::fstat(fd.get(), &after) != 0) {
     return Error{Code::Unavailable, "the file cannot be opened"};

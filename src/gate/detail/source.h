@@ -29,7 +29,7 @@ Result<std::vector<std::string>> list_directory(int directory, std::size_t count
 // Reads a file, or bytes in memory, one buffer after the other. After an error it is at its end.
 class ByteSource {
  public:
-  explicit ByteSource(int fd);                       // borrowed; read from its start
+  explicit ByteSource(int fd);                           // borrowed; read from its start
   explicit ByteSource(ByteView bytes) : view_(bytes) {}  // borrowed
   // The next byte, or -1 at the end.
   int next() {

@@ -1,5 +1,5 @@
-// The ways in which an object is looked at as bytes, listed in evidence.h; who looks reads each of them
-// backwards too.
+// The ways in which an object is looked at as bytes, listed in evidence.h; who looks reads each of
+// them backwards too.
 //
 // Tensors come in parts of kPartElements values, each beginning with the last kOverlap of the part
 // before, so that no window is cut in any view.
@@ -20,7 +20,7 @@ inline constexpr std::size_t kPartElements = 1U << 18;
 inline constexpr std::size_t kOverlap = 1024;
 
 struct View {
-  std::uint32_t id{0};        // one for each way of looking
+  std::uint32_t id{0};  // one for each way of looking
   std::string_view bytes;
   std::string_view labels{};  // if any: '1' where a byte is of a declared text, else '0'
 };

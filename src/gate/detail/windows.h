@@ -1,10 +1,10 @@
 // The bytes rule: which windows of kCopyBytes of the views stand in the private data.
 //
-// Exact: a window counts as found only when two hashes of 64 bits agree, and none that stands in both
-// is missed. Small views are sought directly; of large ones first those windows are kept that hold
-// one of the data's blocks of 16 bytes (every 16th position of a row: any 31 bytes hold a whole one).
-// Errors: as visit_inputs(). Thread-safety: as a plain value.
-// Source: gate.md section 2 (proposition 5) and 3.
+// Exact: a window counts as found only when two hashes of 64 bits agree, and none that stands in
+// both is missed. Small views are sought directly; of large ones first those windows are kept that
+// hold one of the data's blocks of 16 bytes (every 16th position of a row: any 31 bytes hold a
+// whole one). Errors: as visit_inputs(). Thread-safety: as a plain value. Source: gate.md section 2
+// (proposition 5) and 3.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,8 @@
 // Hostile programs for the red-team tests, all in one static executable without a runtime.
 //
 //   attacks NAME [ARGUMENT]   runs one, prints "open" or "refused ERRNO", exits 0
-//   attacks many NAME...      the same for several, each in a child: "NAME open", "NAME refused EPERM"
+//   attacks many NAME...      the same for several, each in a child: "NAME open", "NAME refused
+//   EPERM"
 //
 // An attack answers 0 when it succeeded and the errno that refused it otherwise; kKilled when the
 // kernel killed it for trying. Run outside a cell each one must succeed: that is its control.

@@ -1,12 +1,15 @@
 // Ways to take more than was given.
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "attack.h"
 
@@ -16,15 +19,25 @@ namespace {
 // Forks until it is refused, at most ARGUMENT times.
 int fork_bomb(const char* count) {
   const int most = std::atoi(count);
-  for (int i = 0; i < most; ++i) {
+  std::vector<pid_t> children;
+  int answer = kOpen;
+  while (answer == kOpen && static_cast<int>(children.size()) < most) {
     const pid_t pid = ::fork();
-    if (pid < 0) return errno;
     if (pid == 0) {
       ::pause();
       ::_exit(0);
     }
+    if (pid < 0) {
+      answer = errno;
+    } else {
+      children.push_back(pid);
+    }
   }
-  return kOpen;
+  for (const pid_t pid : children) {
+    (void)::kill(pid, SIGKILL);
+    (void)::waitpid(pid, nullptr, 0);
+  }
+  return answer;
 }
 
 // Touches ARGUMENT MiB of memory.

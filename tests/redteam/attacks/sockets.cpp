@@ -39,8 +39,8 @@ int udp_send(const char* port) {
   const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
   if (fd < 0) return errno;
   const auto address = loopback(port);
-  return result_of(::sendto(fd, "x", 1, 0, reinterpret_cast<const sockaddr*>(&address),
-                            sizeof address));
+  return result_of(
+      ::sendto(fd, "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof address));
 }
 
 int loopback_listen(const char*) {
@@ -67,8 +67,8 @@ int abstract_connect(const char* name) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path + 1, name, sizeof address.sun_path - 2);
-  return connect_local(address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 +
-                                                       std::strlen(name)));
+  return connect_local(
+      address, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + std::strlen(name)));
 }
 
 // ARGUMENT: the path of a socket on which somebody outside listens.
