@@ -131,6 +131,17 @@ Result<Json> render(Site& site, const db::Row& row) {
        {"proof", proof}});
 }
 
+// The first download of each user is an entry of the ledger; later ones need none.
+Result<ByteVector> fetch_key(Site& site, const Digest& run, const std::string& output,
+                             const SignPublic& user) {
+  auto first = append(site, keeper::Download{keeper::fresh_seed(), run, output, user});
+  if (first) return std::move(first->sealed_output_key);
+  if (first.error().rule != "already_downloaded") return std::move(first).error();
+  COFFER_TRY(auto again, site.links.ask_keeper_for<keeper::KeyReply>(
+                             keeper::ReleaseKey{run, output, user}));
+  return std::move(again.sealed_key);
+}
+
 }  // namespace
 
 Result<Json> open_release(Site& site, const Caller& caller, std::string_view run,
@@ -148,12 +159,11 @@ Result<Json> open_release(Site& site, const Caller& caller, std::string_view run
   COFFER_TRY(const auto user,
              site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
   COFFER_TRY(const auto key, parse_key32(user->text(0)));
-  COFFER_TRY(const auto done,
-             append(site, keeper::Download{keeper::fresh_seed(), run_digest, output, key}));
+  COFFER_TRY(const auto sealed_key, fetch_key(site, run_digest, output, key));
   COFFER_TRY(Json release, render(site, *row));
   return Json::object({{"release", std::move(release)},
                        {"run_digest", digest},
-                       {"key", base64(done.sealed_output_key)},
+                       {"key", base64(sealed_key)},
                        {"sealed", fmt::format("/v1/runs/{}/outputs/{}/sealed", run, output)}});
 }
 

@@ -89,13 +89,16 @@ class Server:
         return "\n".join(lines[-3:])
 
     def stop(self):
-        if self.process and self.process.poll() is None:
+        if not self.process:
+            return None
+        if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
                 self.kill_all()
-        return self.process.returncode if self.process else None
+        self.process.stdout.close()
+        return self.process.returncode
 
     def kill_all(self):
         """kill -9 of the supervisor: its processes die with it."""
