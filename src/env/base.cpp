@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kRecipe = "cofferdam-base-v1";  // raise it when a base is made otherwise
+constexpr std::string_view kRecipe = "cofferdam-base-v2";  // raise it when a base is made otherwise
 constexpr std::array kPackages{
     "python3", "python3-pip-whl", "libgomp1", "libstdc++6", "coreutils", "dash",
     "bash",    "libc-bin",        "sed",      "grep"};
@@ -28,6 +28,15 @@ constexpr Duration kPlanTime = std::chrono::minutes{2};
 // Read by nobody in a cell; a third of a package.
 constexpr std::array kLeftOut{"./usr/share/doc/*",    "./usr/share/man/*",     "./usr/share/info/*",
                               "./usr/share/locale/*", "./usr/share/lintian/*", "./usr/share/bug/*"};
+
+bool contains(const std::vector<std::string>& words, const std::string& word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// Of "mawk=1.3.4" or "mawk:amd64=1.3.4".
+std::string name_of(const std::string& package) {
+  return package.substr(0, package.find_first_of("=:"));
+}
 
 fs::path apt_state(const Job& job) { return job.cache / "apt"; }
 
@@ -162,7 +171,7 @@ Result<> keep_scripts(const Job& job, const BasePlan& plan) {
   const fs::path target = job.scratch() / "scripts";
   COFFER_CHECK(make_directories(target, 0755));
   std::string order;
-  for (const auto& package : plan.added) order += package.substr(0, package.find('=')) + "\n";
+  for (const auto& package : plan.added) order += name_of(package) + "\n";
   COFFER_CHECK(write_text(job.scratch() / "order", order, 0644));
   const std::string command =
       "cd \"$1\" && n=1000 && while read -r name; do n=$((n+1)); name=${name%%:*}; "
@@ -224,9 +233,11 @@ Result<BasePlan> plan_base(const Job& job, const std::vector<std::string>& more)
   if (!more.empty()) {
     plan.names.insert(plan.names.end(), more.begin(), more.end());
     COFFER_TRY(plan.packages, simulate(job, plan.names));
-    std::copy_if(
-        plan.packages.begin(), plan.packages.end(), std::back_inserter(plan.added),
-        [&](const auto& p) { return std::find(plain->begin(), plain->end(), p) == plain->end(); });
+    // Also of a usual package that was asked for by name the scripts are run.
+    std::copy_if(plan.packages.begin(), plan.packages.end(), std::back_inserter(plan.added),
+                 [&](const std::string& package) {
+                   return !contains(*plain, package) || contains(more, name_of(package));
+                 });
   }
   if (plan.packages.empty()) return Error{Code::Internal, "apt-get planned nothing"};
   plan.key = sha256(std::string(kRecipe) + "\n" + join(plan.names, " ") + "\n" +

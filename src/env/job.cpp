@@ -166,7 +166,8 @@ Result<> prepare(const Job& job) {
     return Error{Code::Unavailable, "less than 1GiB is free for environments; make room first"};
   }
   COFFER_CHECK(make_directories(job.cache, 0700));
-  return write_text(job.log(), "", 0644);
+  // Whoever follows the log has opened it already.
+  return fs::exists(job.log()) ? Result<>{} : write_text(job.log(), "", 0644);
 }
 
 Result<> run_on_host(const Job& job, const HostCommand& command) {
