@@ -35,15 +35,26 @@ Result<> serve_keeper(const ServerOptions& options) {
                                               .identity = identity_of(kKeeperUid)});
 }
 
-// Root, where it is root: it gives each cell a user of its own.
+// What starts cells keeps the rights to mount and to make namespaces, and loses the rest.
+Confinement for_cells(Sockets sockets) {
+  return {.identity = {},
+          .paths = {},
+          .sockets = sockets,
+          .role = Role::StartsCells,
+          .execution = Execution::Allowed,
+          .capabilities = Capabilities::Keep,
+          .keep_fds = {}};
+}
+
+// Root, where it is root: it gives each cell a user of its own. It has no network.
 Result<> serve_worker(const ServerOptions& options) {
-  COFFER_CHECK(forbid_inspection());
+  COFFER_CHECK(confine(for_cells(Sockets::Unix)));
   return worker::serve(UniqueFd{kControlFd}, {.data = options.data});
 }
 
 Result<> serve_builder(const ServerOptions& options) {
   const auto cache = env::cache_directory();
-  COFFER_CHECK(forbid_inspection());
+  COFFER_CHECK(confine(for_cells(Sockets::Internet)));
   return env::serve(UniqueFd{kControlFd}, {.data = options.data, .cache = cache});
 }
 

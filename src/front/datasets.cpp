@@ -239,7 +239,7 @@ Result<Json> patch_dataset(Site& site, const Caller& caller, const std::string& 
 }
 
 Result<Json> remove_version(Site& site, const Caller& caller, const std::string& name,
-                            std::int64_t version, std::string_view) {
+                            std::int64_t version, std::string_view envelope) {
   COFFER_TRY(const auto dataset, find_owned(site, caller, name));
   COFFER_TRY(const auto row,
              site.db.row("SELECT manifest, list FROM versions WHERE dataset = ? AND n = ?"
@@ -247,7 +247,8 @@ Result<Json> remove_version(Site& site, const Caller& caller, const std::string&
                          {dataset.id, version}));
   if (!row) return not_found("dataset version", fmt::format("{}@v{}", name, version));
   COFFER_TRY(const Digest manifest, Digest::parse(row->text(0)));
-  COFFER_TRY(const auto done, append(site, keeper::RemoveVersion{keeper::fresh_seed(), manifest}));
+  COFFER_TRY(const auto done, append(site, keeper::RemoveVersion{keeper::fresh_seed(), manifest,
+                                                                 std::string(envelope)}));
   COFFER_TRY(auto store, vault::Store::open(vault_of(site), dataset.id));
   COFFER_TRY(const Digest list, Digest::parse(row->text(1)));
   COFFER_CHECK(store.remove_list(list));

@@ -137,8 +137,8 @@ Result<ByteVector> fetch_key(Site& site, const Digest& run, const std::string& o
   auto first = append(site, keeper::Download{keeper::fresh_seed(), run, output, user});
   if (first) return std::move(first->sealed_output_key);
   if (first.error().rule != "already_downloaded") return std::move(first).error();
-  COFFER_TRY(auto again, site.links.ask_keeper_for<keeper::KeyReply>(
-                             keeper::ReleaseKey{run, output, user}));
+  COFFER_TRY(auto again,
+             site.links.ask_keeper_for<keeper::KeyReply>(keeper::ReleaseKey{run, output, user}));
   return std::move(again.sealed_key);
 }
 

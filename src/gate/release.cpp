@@ -28,11 +28,12 @@ Result<Release> Release::admit(Canonical canonical, const Evidence& evidence) {
 
 std::string release_json(const Release& release, const Origin& origin) {
   const Canonical& canonical = release.canonical();
-  return release_json({.output = canonical.output(),
-                       .bits = canonical.bits(),
-                       .bytes = canonical.size(),
-                       .digest = canonical.digest()},
-                      origin);
+  return release_json(
+      {.output = canonical.output(),
+       .bits = origin.grants.empty() ? 0 : canonical.bits(),  // public data costs nothing
+       .bytes = canonical.size(),
+       .digest = canonical.digest()},
+      origin);
 }
 
 std::string release_json(const ReleaseFacts& facts, const Origin& origin) {

@@ -94,12 +94,20 @@ Result<State::Effect> State::on(const RemoveVersion& op, std::uint64_t now_ms) {
   if (version.removed) {
     return refuse(Code::AlreadyExists, "already_removed", op.manifest.text() + " was removed");
   }
+  COFFER_TRY(const auto in, read<grant::Revocation>(op.envelope));
+  const User& owner = users_.at(datasets_.at(version.dataset_id).owner);
+  if (in.object.grant != op.manifest || owner.removed ||
+      !grant::signed_by(in.envelope, owner.sign_key)) {
+    return refuse(Code::Denied, "not_owner", "no removal of it, signed by the owner's present key");
+  }
   version.removed = true;
   version.sealed_key.clear();
   Effect effect;
   append(effect, op.seed, now_ms,
-         {"removal",
-          Json::object({{"dataset_id", version.dataset_id}, {"manifest", op.manifest.text()}})});
+         {"removal", Json::object({{"dataset_id", version.dataset_id},
+                                   {"manifest", op.manifest.text()},
+                                   {"statement", in.digest.text()},
+                                   {"reason", in.object.reason}})});
   return effect;
 }
 

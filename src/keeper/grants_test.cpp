@@ -295,9 +295,14 @@ TEST(Versions, ThatWereRemovedOpenNoMore) {
   const auto run = world.run_object({grant}, manifest);
   world.append(world.submit(world.ada, run));
   EXPECT_EQ(world.rule(world.open(digest_of(run))), "");
-  EXPECT_EQ(world.rule(RemoveVersion{world.seed(), sha256("another")}), "no_such_version");
-  world.append(RemoveVersion{world.seed(), manifest});
-  EXPECT_EQ(world.rule(RemoveVersion{world.seed(), manifest}), "already_removed");
+  EXPECT_EQ(world.rule(world.removal(world.stew, sha256("another"))), "no_such_version");
+  EXPECT_EQ(world.rule(world.removal(world.mal, manifest)), "not_owner");
+  EXPECT_EQ(world.rule({RemoveVersion{world.seed(), manifest, "{}"}}), "malformed");
+  auto foreign = world.removal(world.stew, sha256("another"));
+  foreign.manifest = manifest;
+  EXPECT_EQ(world.rule(foreign), "not_owner");
+  world.append(world.removal(world.stew, manifest));
+  EXPECT_EQ(world.rule(world.removal(world.stew, manifest)), "already_removed");
   EXPECT_EQ(world.rule(world.open(digest_of(run))), "no_such_version");
   EXPECT_EQ(world.rule(world.submit(world.ada, world.run_object({grant}, manifest))),
             "no_such_version");

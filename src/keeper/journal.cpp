@@ -118,6 +118,7 @@ Result<bool> Journal::read_frame(std::uint64_t size, Frame& frame) {
   }
   frame.secrets_offset = frame.payload_offset + payload + kMac;
   COFFER_TRY(frame.secrets, read_at(frame.secrets_offset, secrets));
+  if (left == length && !secrets_arrived(frame)) return false;
   chain_ = wanted;
   end_ += length;
   return true;
@@ -153,6 +154,26 @@ Result<> Journal::hand_over(const Frame& frame, const Each& each) const {
     return corrupt(frame.payload_offset, "a frame that is not well formed");
   }
   return {};
+}
+
+// A secret is wiped by a later record: one that stands alone in the last frame cannot be wiped yet.
+bool Journal::secrets_arrived(const Frame& frame) const {
+  WireReader in{frame.payload};
+  std::size_t records = 0;
+  bool wiped = false;
+  ByteView rest{frame.secrets};
+  for (; in.left() > 0 && !in.failed(); ++records) {
+    (void)in.bytes();
+    const std::uint32_t length = in.u32();
+    const ByteView hash = in.raw(kMac);
+    if (in.failed() || length > rest.size()) return true;  // hand_over() says what is wrong
+    const ByteView secret = rest.first(length);
+    rest = rest.subspan(length);
+    if (equal_constant_time(sha256(secret).bytes, hash)) continue;
+    if (!all_zero(secret)) return false;
+    wiped = true;
+  }
+  return !wiped || records > 1;
 }
 
 Result<bool> Journal::is_unwritten(std::uint64_t from, std::uint64_t size) const {

@@ -60,6 +60,8 @@ class Journal {
   Result<> hand_over(const Frame& frame, const Each& each) const;
   Digest head_mac(ByteView lengths) const;
   Digest frame_mac(ByteView payload) const;
+  // Of the last frame: whether its secrets had reached the disk.
+  bool secrets_arrived(const Frame& frame) const;
   Result<bool> is_unwritten(std::uint64_t from, std::uint64_t size) const;
   Result<ByteVector> read_at(std::uint64_t offset, std::uint64_t length) const;
   Result<> write_at(std::uint64_t offset, ByteView bytes) const;

@@ -123,6 +123,22 @@ TEST(Journal, TailThatWasNeverWrittenIsCutOff) {
   EXPECT_EQ(file.bodies(), Bodies{"one"});
 }
 
+TEST(Journal, SecretsThatWereNeverWrittenCutTheirFrameOff) {
+  for (const std::size_t missing : {6U, 3U}) {  // of the last bytes of "secret"
+    File file;
+    {
+      auto journal = file.open();
+      ASSERT_TRUE(add(*journal, {record("one", "secret")}));
+      ASSERT_TRUE(add(*journal, {record("two", "secret")}));
+    }
+    auto torn = file.bytes();
+    std::fill(torn.end() - static_cast<std::ptrdiff_t>(missing), torn.end(), std::byte{0});
+    file.put(torn);
+    ASSERT_TRUE(file.open());
+    EXPECT_EQ(file.bodies(), Bodies{"one"}) << missing;
+  }
+}
+
 TEST(Journal, RefusesEveryFlippedBit) {
   File file;
   {

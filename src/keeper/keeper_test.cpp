@@ -272,7 +272,7 @@ TEST(Keeper, RemovedVersionsKeyLeavesTheJournal) {
     return text_of(content).find(text_of(add.sealed_key)) != std::string_view::npos;
   };
   EXPECT_TRUE(has_key());
-  const RemoveVersion removal{world.seed(), digest_of(manifest)};
+  const RemoveVersion removal = world.removal(stew, digest_of(manifest));
   const auto done = world.append(removal);
   EXPECT_FALSE(has_key());
   machine.start();
@@ -288,7 +288,7 @@ TEST(Keeper, KeyIsWipedAgainAfterACrashBetweenRemovalAndWiping) {
   const auto add = world.add_manifest(stew, manifest);
   world.append(add);
   const auto at = text_of(*read_file(machine.journal(), 1 << 24)).find(text_of(add.sealed_key));
-  world.append(RemoveVersion{world.seed(), digest_of(manifest)});
+  world.append(world.removal(stew, digest_of(manifest)));
   machine.keeper.reset();
   auto content = *read_file(machine.journal(), 1 << 24);
   std::copy(add.sealed_key.begin(), add.sealed_key.end(),

@@ -44,7 +44,7 @@ void fields(A& a, M& m) {
 }
 template <class A, Of<RemoveVersion> M>
 void fields(A& a, M& m) {
-  a(m.seed, m.manifest);
+  a(m.seed, m.manifest, m.envelope);
 }
 template <class A, Of<SetCard> M>
 void fields(A& a, M& m) {

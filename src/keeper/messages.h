@@ -53,10 +53,11 @@ struct AddManifest {  // -> manifest
   std::string envelope;
   ByteVector sealed_key;  // grant::seal_version_key to the keeper; empty for public data
 };
-// The version's key is overwritten here and no run opens it again. -> shredded
+// The version's key is overwritten here and no run opens it again. -> removal
 struct RemoveVersion {
   Seed seed{};
   Digest manifest;
+  std::string envelope;  // a revocation of that manifest, signed by the dataset's owner
 };
 struct SetCard {  // -> card
   Seed seed{};

@@ -28,7 +28,7 @@ std::vector<Request> requests() {
   return {RegisterKey{seed, "{}", KeyRole::Operator},
           RemoveUser{seed, "{}"},
           AddManifest{seed, "{}", some_bytes(5)},
-          RemoveVersion{seed, sha256("m")},
+          RemoveVersion{seed, sha256("m"), "{}"},
           SetCard{seed, "{}"},
           SetLimit{seed, "{}"},
           AddGrant{seed, "{}"},

@@ -219,6 +219,9 @@ class World {
   std::string revocation(const Person& owner, const Digest& grant) {
     return render(grant::sign(grant::Revocation{grant, "study_ended", time_of(now)}, owner.sign));
   }
+  RemoveVersion removal(const Person& owner, const Digest& manifest) {
+    return {seed(), manifest, revocation(owner, manifest)};
+  }
   grant::Run run_object(std::vector<Digest> grants, const Digest& manifest) {
     grant::Run out;
     out.program = sha256("program");

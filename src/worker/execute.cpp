@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <optional>
 #include <thread>
 
 #include "base/log.h"
@@ -25,8 +26,9 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kStageSlack = 256ULL << 20;
 
 struct Start {
-  std::uint64_t started_ms{0};
-  Digest cell_proof;
+  // Just before the keeper noted it, so that what is measured is never too short.
+  std::optional<Instant> at{};
+  Digest cell_proof{};
 };
 
 // Everything about one attempt that is known before the cell exists.
@@ -145,9 +147,10 @@ std::uint32_t failure_of(const Attempt& attempt, const cell::Ended& ended) {
 Result<cell::Ended> run_cell(Attempt& attempt, cell::Stage& stage, const ProgramTerms& terms) {
   COFFER_TRY(const auto description, program_cell(attempt, stage, terms));
   const auto before_start = [&](const cell::Proof& proof) -> Result<> {
+    const Instant now = attempt.place.clock.now();
     COFFER_TRY(const auto noted, attempt.keeper.ask_for<keeper::StartedReply>(
                                      keeper::Started{attempt.digest, attempt.order.attempt}));
-    attempt.start = {.started_ms = noted.started_ms, .cell_proof = proof.digest};
+    attempt.start = {.at = now, .cell_proof = proof.digest};
     attempt.tell(Started{attempt.digest, static_cast<std::int64_t>(noted.started_ms)});
     return {};
   };
@@ -155,9 +158,9 @@ Result<cell::Ended> run_cell(Attempt& attempt, cell::Stage& stage, const Program
 }
 
 std::uint64_t elapsed_ms(const Attempt& attempt) {
-  const std::int64_t now = attempt.place.clock.unix_time().time_since_epoch().count();
+  const Duration passed = attempt.place.clock.now() - *attempt.start.at;
   return static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, now - static_cast<std::int64_t>(attempt.start.started_ms)));
+      std::chrono::duration_cast<std::chrono::milliseconds>(passed).count());
 }
 
 // The report of a run that has ended; judging is part of it.
@@ -206,7 +209,7 @@ Result<> attempt_in_stage(Attempt& attempt, cell::Stage& stage, std::uint64_t& v
     }
   }
   auto ended = run_cell(attempt, stage, terms);
-  if (!ended && attempt.start.started_ms == 0) return std::move(ended).error();
+  if (!ended && !attempt.start.at) return std::move(ended).error();
   keeper::RunReport report;
   report.cell_proof = attempt.start.cell_proof;
   if (ended) {
@@ -276,7 +279,7 @@ void execute(const Workplace& place, const Execute& order, KeeperPort& keeper,
       stage ? attempt_in_stage(*attempt, *stage, visible_ms) : Result<>{std::move(stage).error()};
   if (!done) {
     log_error("worker", "run not executed", done.error());
-    if (attempt->start.started_ms == 0) tell(told(digest, done.error()));
+    if (!attempt->start.at) tell(told(digest, done.error()));
     return;
   }
   wait_until(place.clock, visible_ms);

@@ -3,9 +3,12 @@
 A decoder sees exactly what the outside sees of a run: the document of `coffer runs show` and the
 releases. It answers the bits of private information that it recovered.
 """
+import csv
+import datetime
 import json
 import math
 import pathlib
+import struct
 
 from harness import ROOT, Failed
 
@@ -31,41 +34,62 @@ WALLS = {
 }
 
 
-def observed(run, released):
-    """Everything that differs between two runs of one program, for somebody outside."""
-    slot = (run["started"], run["ended"])
-    return {"state": run["state"], "cause": run["cause"], "slot": slot, "verdicts": [o["verdict"] for o in run["outputs"]], "released": released}
+def parse_time(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def bits_recovered(name, run, released, log):
-    """How many bits about the rows a decoder reads out of what the outside sees."""
+def claims_of(name, run, released, log):
+    """What a decoder that knows the program says of the rows: {(row, column): text}."""
     if name == "exit_status":
-        return 1.0  # failed or not: the first diagnosis
+        return {(0, "diagnosis"): "M" if run["state"] == "failed" else "B"}
     if name == "failure_message":
-        return 1.0 if log["report"] else 0.0  # KeyError or ValueError; the text is gone
+        kind = (log["report"] or {}).get("exception")
+        return {(0, "diagnosis"): "M" if kind == "KeyError" else "B"} if kind else {}
     if name == "time":
-        return 1.0  # an early or a late slot
-    if name in ("network", "server_files", "other_runs"):
-        return 0.0 if released.get("n") == 0 else 8.0
-    if name == "undeclared":
-        return 8.0 if released else 0.0
+        took = (parse_time(run["ended"]) - parse_time(run["started"])).total_seconds()
+        return {(0, "diagnosis"): "M" if took > 2.5 else "B"}
     if name == "rows_in_metrics":
-        return 85.0 if released else 0.0
+        columns = ("mean_radius", "mean_texture", "mean_perimeter", "mean_area", "worst_area")
+        return {(0, column): repr(released[key]) for column, key in zip(columns, "abcde") if key in released}
     if name == "rows_in_weights":
-        return 128.0 if released else 0.0
-    return math.log2(6) if run["cause"] else 0.0
+        words = released.get("w", [])
+        return {(8 * i + k, "diagnosis"): "M" if word >> k & 1 else "B" for i, word in enumerate(words) for k in range(8)}
+    return {}
+
+
+def cells_seen(rows, *documents):
+    """Cells of the first rows that stand anywhere in what the outside sees: no decoder is needed for these."""
+    text = json.dumps(documents)
+    return {(i, column): row[column] for i, row in enumerate(rows[:50]) for column in row if len(row[column]) > 4 and row[column] in text}
+
+
+def bits_recovered(name, rows, run, released, log):
+    """The information in those claims that are true: log2 of the values that their column has."""
+    claims = claims_of(name, run, released, log) | cells_seen(rows, run, released, log)
+    right = [place for place, said in claims.items() if rows[place[0]][place[1]] == said]
+    return sum(math.log2(len({row[column] for row in rows})) for _, column in right)
 
 
 def release_values(person, run_id, folder):
-    """The numbers of a released metrics.json, or {}."""
+    """The numbers of what was released of a run, or {}."""
     target = pathlib.Path(folder) / run_id
     person.type(f"fetch {run_id} -o {target}", status=None, show=False)
     found = list(target.rglob("metrics.json"))
-    return json.loads(found[0].read_text()) if found else {}
+    values = json.loads(found[0].read_text()) if found else {}
+    for path in target.rglob("weights.safetensors"):
+        raw = path.read_bytes()
+        words = raw[8 + struct.unpack("<Q", raw[:8])[0]:]
+        values["w"] = struct.unpack(f"<{len(words) // 2}H", words)
+    return values
 
 
-def play(mal, grant, folder, output):
-    """Submits every program, waits, prints one line each. Returns [(name, run, recovered, charged)]."""
+def play(mal, grant, table, folder, output):
+    """Submits every program, waits, prints one line each. Returns [(name, run, recovered, charged)].
+
+    `table`: the private rows, which only the judge of this test knows.
+    """
+    with open(table, newline="") as file:
+        truth = list(csv.DictReader(file))
     runs = {name: mal.ask(f"run {PROGRAMS / name} --grant {grant}")["id"] for name in WALLS}
     rows = []
     width = max(map(len, WALLS))
@@ -75,11 +99,11 @@ def play(mal, grant, folder, output):
         refusals = {o["refusal"] for o in run["outputs"] if o["refusal"]}
         if run["state"] != state or (why and why not in {run["cause"]} | refusals):
             raise Failed(f"{name}: wanted {state} {why}, saw {run['state']} {run['cause']} {refusals}")
-        released = release_values(mal, run_id, folder) if state == "done" else {}
+        released = release_values(mal, run_id, folder)
         log = mal.ask(f"runs log {run_id}")
-        recovered, charged = bits_recovered(name, run, released, log), run["charged"]["bits"]
+        recovered, charged = bits_recovered(name, truth, run, released, log), run["charged"]["bits"]
         if recovered > charged:
             raise Failed(f"{name}: a decoder read {recovered} bits, {charged} were charged")
-        output.write(f"  {name:<{width}}  {words}; at most {charged} bits, 1 run\n")
+        output.write(f"  {name:<{width}}  {words}; a decoder read {recovered:.0f} bits, {charged} charged, 1 run\n")
         rows.append((name, run, recovered, charged))
     return rows

@@ -126,7 +126,7 @@ class Story:
         """mal tries everything."""
         self.output.title("6. mal, granted and hostile, sends one program after another")
         mal_person = self.people["mal"]
-        rows = mal.play(mal_person, self.grants["mal"], self.directory / "mal", self.output)
+        rows = mal.play(mal_person, self.grants["mal"], self.table, self.directory / "mal", self.output)
         grant = mal_person.ask(f"grant show {self.grants['mal']}")
         spent = sum(run["charged"]["bits"] for _, run, _, _ in rows)
         self.output.say(f"mal has spent {grant['spent']['bits']} of {grant['budget']['bits']} bits and {grant['spent']['runs']} of {grant['budget']['runs']} runs")

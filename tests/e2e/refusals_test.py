@@ -1,0 +1,625 @@
+"""Every refusal, each beside what is permitted: the real client against a real server.
+
+A refusal is one line that ends in its code, exit status 1 (2: the command line is wrong), and names
+the field and the limit.
+"""
+import datetime
+import io
+import os
+import pathlib
+import random
+import re
+import shlex
+import signal
+import subprocess
+import tarfile
+import tempfile
+import threading
+import time
+import unittest
+
+from contract import send
+from harness import COFFER, ROOT, Output, Person, Server, add_people
+
+ROLES = {"stew": "owner", "ada": "researcher", "ben": "researcher", "rex": "reviewer"}
+UNTIL = (datetime.date.today() + datetime.timedelta(days=90)).isoformat()
+ROWS = 60
+PACK_MAX = 21 << 20
+BIG = 48 << 20
+WORLD = None
+
+MANIFEST = """[program]
+name = "{name}"
+entry = ["python3", "main.py"]
+environment = "{environment}"
+
+[inputs]
+{inputs}
+
+[resources]
+cpus = 1
+memory = "128MiB"
+time = "20s"
+output = "1MiB"
+{resources}
+[[outputs]]
+name = "count"
+kind = "metrics"
+lane = "{lane}"
+[outputs.fields]
+n = {{ min = 0, max = 255, digits = 0 }}
+"""
+
+PROGRAM = """import json, pathlib, time
+n = sum(len(path.read_bytes().splitlines()) for path in pathlib.Path("/data").rglob("*") if path.is_file())
+time.sleep({sleep})
+pathlib.Path("/out/count.json").write_text(json.dumps({{"n": n % 256}}))
+"""
+
+
+class World:
+    def __init__(self, folder):
+        self.directory = pathlib.Path(folder)
+        self.server = Server(self.directory / "server", Output("COFFER_SHOW" in os.environ))
+        self.programs = 0
+
+    def play(self):
+        self.server.start()
+        self.people = add_people(self.server, ROLES)
+        self.people["operator"].type("env add python-sklearn --preset sklearn", expect="sha256:")
+        self.stew = self.people["stew"]
+        self.table = self.directory / "people.csv"
+        chance = random.Random(1)
+        rows = "".join(f"{chance.randrange(20, 90)},{chance.choice('abc')}\n" for _ in range(ROWS))
+        self.table.write_text("age,ward\n" + rows)
+        self.dataset("clinic/people", bits="1M")
+
+    def dataset(self, name, bits=None, data_class="general", grade=2, path=None):
+        """Adds one; graded and limited where `bits` is given."""
+        self.stew.type(f"data add {name} {path or self.table}", expect=re.escape(name) + "@v1")
+        if bits:
+            self.stew.type(f"data grade {name} --class {data_class} --grade {grade} --accept-proposed")
+            self.stew.type(f"data limit {name} --bits {bits}")
+        return name
+
+    def program(self, *, inputs="people = \"clinic/people\"", resources="", lane="bounded", sleep=0, environment="python-sklearn", name="counter"):
+        self.programs += 1
+        folder = self.directory / f"program{self.programs}"
+        folder.mkdir()
+        manifest = MANIFEST.format(name=name, inputs=inputs, resources=resources, lane=lane, environment=environment)
+        for line in resources.splitlines():  # the last word on a key holds: TOML has each once
+            key = line.split("=")[0].strip()
+            manifest = re.sub(rf"(?m)^{key} = .*\n(?=[\s\S]*^{key} = )", "", manifest)
+        (folder / "coffer.toml").write_text(manifest)
+        (folder / "main.py").write_text(PROGRAM.format(sleep=sleep))
+        return folder
+
+    def give(self, dataset="clinic/people", to="ada", bits="10k", runs=20, auto=64, more=""):
+        """A grant that is signed; its id."""
+        line = f"grant give {dataset} --to {to} --purpose p --lane bounded --bits {bits} --runs {runs} --until {UNTIL} --auto-bits {auto} --yes {more}"
+        return self.stew.ask(line)["id"]
+
+
+def typed(person, line):
+    """(exit status, what it said) of a command that may be refused."""
+    env = {k: v for k, v in person.env().items() if v != ""}
+    done = subprocess.run([COFFER, *shlex.split(line)], env=env, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=120, cwd=ROOT)
+    return done.returncode, done.stdout + done.stderr
+
+
+def setUpModule():
+    global WORLD
+    folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="coffer-refusals-")
+    unittest.addModuleCleanup(folder.cleanup)
+    os.chmod(folder.name, 0o755)
+    WORLD = World(folder.name)
+    unittest.addModuleCleanup(WORLD.server.stop)
+    WORLD.play()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.people, self.stew, self.ada, self.ben = WORLD.people, WORLD.stew, WORLD.people["ada"], WORLD.people["ben"]
+
+    def refuse(self, person, line, code, *words, status=1):
+        """The command is refused in one line with this code and these words."""
+        exit_status, said = typed(person, line)
+        problems = []
+        if exit_status != status:
+            problems.append(f"exit status {exit_status}, wanted {status}")
+        last = said.strip().splitlines()[-1] if said.strip() else ""
+        codes = code if isinstance(code, tuple) else (code,)
+        if not any(f"[{c}]" in last for c in codes):
+            problems.append(f"wanted the code {' or '.join(codes)} in the last line")
+        problems += [f"wanted the word {w!r}" for w in words if str(w) not in said]
+        if problems:
+            self.fail(f"{person.name}$ coffer {line}\nit said:\n{said}\n" + "\n".join(problems))
+        return last
+
+    def accept(self, person, line, expect=None):
+        return person.type(line, expect=expect, show=False)
+
+    def submit(self, person, line):
+        """The run is accepted; it is cancelled at once, since nothing waits for it."""
+        typed(person, f"runs cancel {person.ask(line)['id']}")
+
+    def wait(self, run, person=None):
+        return (person or self.ada).ask(f"runs wait {run}", status=None)
+
+
+class Grants(Case):
+    def test_ungraded_data_is_not_granted(self):
+        name = WORLD.dataset("clinic/raw")
+        give = f"grant give {name} --to ada --purpose p --lane bounded --bits 100 --runs 1 --until {UNTIL} --yes"
+        self.refuse(self.stew, give, "not_graded", name)
+        self.accept(self.stew, f"data grade {name} --class general --grade 2 --accept-proposed")
+        self.refuse(self.stew, give, "no_limit", name)
+        self.accept(self.stew, f"data limit {name} --bits 1000")
+        self.accept(self.stew, give, "signed grant_")
+
+    def test_grants_do_not_sum_above_the_limit(self):
+        name = WORLD.dataset("clinic/limited", bits="1000")
+        give = f"grant give {name} --to ada --purpose p --lane bounded --runs 5 --until {UNTIL} --yes --bits "
+        self.refuse(self.stew, give + "1001", "limit_exceeded", "1000")
+        self.accept(self.stew, give + "600")
+        self.refuse(self.stew, give + "401", "limit_exceeded", "1000")
+        self.accept(self.stew, give + "400")
+        self.accept(self.stew, f"data limit {name} --bits 1000 --overcommit")
+        self.accept(self.stew, give + "600")
+
+    def test_a_dry_run_signs_nothing(self):
+        before = len(self.stew.ask("grant ls")["items"])
+        self.accept(self.stew, f"grant give clinic/people --to ada --purpose p --lane bounded --bits 100 --runs 1 --until {UNTIL} --dry-run", "ada may run")
+        self.assertEqual(len(self.stew.ask("grant ls")["items"]), before)
+
+    def test_nobody_approves_what_goes_to_himself(self):
+        give = f"grant give clinic/people --to ada,ben --purpose p --lane bounded --bits 100 --runs 1 --until {UNTIL} --yes"
+        self.refuse(self.stew, give + " --approvers ada", "approver_is_grantee", "ada")
+        self.refuse(self.stew, give + " --approvers rex,ben --need 1", "approver_is_grantee", "ben")
+        self.accept(self.stew, give + " --approvers rex")
+        self.refuse(self.stew, give + " --approvers rex --need 2", "usage", "--need", status=2)
+
+    def test_a_lane_is_one_that_is_known_and_there(self):
+        give = f"grant give clinic/people --to ada --purpose p --bits 100 --runs 1 --until {UNTIL} --yes --lane "
+        self.refuse(self.stew, give + "sideways", "usage", "sideways", "bounded", status=2)
+        self.accept(self.stew, give + "bounded")
+
+    def test_an_end_lies_ahead(self):
+        give = f"grant give clinic/people --to ada --purpose p --lane bounded --bits 100 --runs 1 --yes --until "
+        self.refuse(self.stew, give + "2020-01-01", "usage", "--until", "2020-01-01", status=2)
+        self.refuse(self.stew, give + "2027-02-30", "usage", "--until", status=2)
+        self.accept(self.stew, give + UNTIL)
+
+    def test_class_asks_for_approvers(self):
+        name = WORLD.dataset("clinic/important", bits="1000", data_class="important", grade=3)
+        give = f"grant give {name} --to ada --purpose p --lane bounded --bits 100 --runs 1 --until {UNTIL} --yes"
+        self.refuse(self.stew, give, "approvers_required")
+        self.accept(self.stew, give + " --approvers rex")
+        name = WORLD.dataset("clinic/core", bits="1000", data_class="core", grade=4)
+        give = f"grant give {name} --to ada --purpose p --lane bounded --bits 100 --runs 1 --until {UNTIL} --yes"
+        self.refuse(self.stew, give + " --approvers rex --exclusive", "approvers_required", "2")
+        self.refuse(self.stew, give + " --approvers rex,ben --need 2", "exclusive_required", "exclusive")
+        self.accept(self.stew, give + " --approvers rex,ben --need 2 --exclusive")
+
+    def test_only_the_owner_grants(self):
+        self.refuse(self.ada, f"grant give clinic/people --to ben --purpose p --lane bounded --bits 1 --runs 1 --until {UNTIL} --yes", ("role_required", "not_owner"))
+
+
+class Runs(Case):
+    def test_protected_data_needs_a_grant_of_ones_own(self):
+        program, grant = WORLD.program(), WORLD.give(to="ben")
+        self.refuse(self.ada, f"run {program}", "grant_missing", "clinic/people", "--grant")
+        self.refuse(self.ada, f"run {program} --grant {grant}", ("grant_unknown", "not_found"), grant)
+        self.refuse(self.ada, f"run {program} --grant grant_{'a' * 16}", ("grant_unknown", "not_found"))
+        self.submit(self.ben, f"run {program} --grant {grant}")
+
+    def test_each_protected_input_needs_a_grant(self):
+        name = WORLD.dataset("clinic/second", bits="1000")
+        program = WORLD.program(inputs=f'people = "clinic/people"\nmore = "{name}"')
+        one, two, third = WORLD.give(), WORLD.give(name, bits=500), WORLD.give(WORLD.dataset("clinic/third", bits="1000"), bits=500)
+        self.refuse(self.ada, f"run {program} --grant {one}", "grant_missing", name)
+        self.refuse(self.ada, f"run {program} --grant {one},{two},{third}", "grant_dataset", third)
+        run = self.wait(self.ada.ask(f"run {program} --grant {one},{two}")["id"])
+        self.assertEqual(run["state"], "done", run)
+        spent = [self.ada.ask(f"grant show {grant}")["spent"]["bits"] for grant in (one, two)]
+        self.assertEqual(spent, [run["charged"]["bits"]] * 2, "a run is charged in full to every grant")
+
+    @unittest.skip("a grant ends with a day: none can be made here that ends within the test")
+    def test_an_expired_grant_is_refused(self):
+        pass
+
+    def test_a_revoked_grant_ends_a_queued_run(self):
+        cpus = self.cpus_of_the_machine()
+        slow, quick = WORLD.program(sleep=4), WORLD.program()
+        first, second = WORLD.give(), WORLD.give()
+        running = self.ada.ask(f"run {slow} --grant {first} --cpus {cpus}")["id"]
+        queued = self.ada.ask(f"run {quick} --grant {second} --cpus {cpus}")["id"]
+        self.assertEqual(self.ada.ask(f"runs show {queued}")["state"], "queued")
+        self.assertGreater(self.ada.ask(f"grant show {second}")["reserved"]["bits"], 0)
+        self.accept(self.stew, f"grant revoke {second}")
+        ended = self.wait(queued)
+        self.assertEqual((ended["state"], ended["cause"]), ("cancelled", "revoked"), ended)
+        self.assertEqual(set(ended["charged"].values()), {0}, "nothing is charged before `started`")
+        self.assertEqual(set(self.ada.ask(f"grant show {second}")["reserved"].values()), {0})
+        self.refuse(self.ada, f"run {quick} --grant {second}", "grant_revoked", second)
+        self.assertEqual(self.wait(running)["state"], "done", "the run of the other grant goes on")
+
+    def cpus_of_the_machine(self):
+        said = self.refuse(self.ada, f"run {WORLD.program()} --grant {WORLD.give()} --cpus 1000", "machine_cpus", "1000")
+        return re.search(r"this machine gives (\d+)", said)[1]
+
+    def test_what_the_machine_never_has_is_refused(self):
+        grant, program = WORLD.give(), WORLD.program()
+        self.refuse(self.ada, f"run {program} --grant {grant} --memory 4000GiB", "machine_memory", "memory", "GiB")
+        self.refuse(self.ada, f"run {program} --grant {grant} --cpus 1000", "machine_cpus", "cpus", "1000")
+        self.refuse(self.ada, f"run {WORLD.program(resources='gpus = 1')} --grant {grant}", "machine_gpus", "gpus", "1")
+        self.assertEqual(set(self.ada.ask(f"grant show {grant}")["reserved"].values()), {0}, "a refused run reserves nothing")
+        self.submit(self.ada, f"run {program} --grant {grant} --memory 256MiB --cpus 1")
+
+    def test_an_environment_is_one_that_is_there(self):
+        grant = WORLD.give()
+        self.refuse(self.ada, f"run {WORLD.program(environment='nowhere')} --grant {grant}", "environment_unknown", "nowhere", "coffer env ls")
+        absent = "sha256:" + "0" * 64
+        self.refuse(self.ada, f"run {WORLD.program(environment=f'python-sklearn@{absent}')} --grant {grant}", "environment_unknown", absent)
+        digest = self.ada.ask("env show python-sklearn")["digest"]
+        self.submit(self.ada, f"run {WORLD.program(environment=f'python-sklearn@{digest}')} --grant {grant}")
+
+    def test_the_grant_says_which_program_and_which_outputs(self):
+        program, other = WORLD.program(), WORLD.program(name="other")
+        asked = self.ada.ask(f"grant ask clinic/people --purpose p --program {program} --runs 5 --bits 500")
+        digest = self.ada.ask(f"quote {program}")["program"]
+        grant = self.stew.ask(f"grant give clinic/people --request {asked['id']} --purpose p --lane bounded --until {UNTIL} --program {digest} --yes")["id"]
+        self.refuse(self.ada, f"run {other} --grant {grant}", "grant_program")
+        self.submit(self.ada, f"run {program} --grant {grant}")
+        tensors = WORLD.give(more="--outputs tensors")
+        self.refuse(self.ada, f"run {program} --grant {tensors}", "grant_output_kind", "count", "metrics")
+        self.submit(self.ada, f"run {program} --grant {WORLD.give(more='--outputs metrics,tensors')}")
+
+    def test_public_data_needs_no_grant(self):
+        self.accept(self.stew, f"data add clinic/public {WORLD.table} --public", "clinic/public@v1")
+        program = WORLD.program(inputs='open = "clinic/public"')
+        run = self.ada.ask(f"run {program} --wait")
+        self.assertEqual((run["state"], run["charged"]["bits"]), ("done", 0), run)
+        give = f"grant give clinic/public --to ada --purpose p --lane bounded --bits 10 --runs 1 --until {UNTIL} --yes"
+        self.refuse(self.stew, give, "public_dataset", "clinic/public")
+        self.refuse(self.stew, "data limit clinic/public --bits 10", "public_dataset")
+        self.refuse(self.stew, f"data add clinic/public {WORLD.table}", "public_dataset", "--public")
+
+
+class Programs(Case):
+    def test_a_term_that_is_not_understood_is_named(self):
+        grant = WORLD.give()
+        for section, key, near in (("resources", "memroy", "memory"), ("program", "entri", "entry"), ("outputs", "lanes", "lane"), ("outputs.fields", "", "")):
+            program = WORLD.program()
+            text = (program / "coffer.toml").read_text()
+            header = {"outputs": "[[outputs]]"}.get(section, f"[{section}]")
+            line = f'{key} = "1"' if key else "m = { min = 0, max = 1, digits = 0, scale = 2 }"
+            (program / "coffer.toml").write_text(text.replace(header + "\n", f"{header}\n{line}\n", 1))
+            with self.subTest(section=section):
+                said = self.refuse(self.ada, f"run {program} --grant {grant}", ("unknown_field", "invalid_argument", "declaration"), key or "scale", near, "coffer.toml")
+                self.assertIn(key or "scale", said)
+        self.submit(self.ada, f"run {WORLD.program()} --grant {grant}")
+
+    def test_an_unknown_lane_is_named(self):
+        grant = WORLD.give()
+        self.refuse(self.ada, f"run {WORLD.program(lane='sideways')} --grant {grant}", ("invalid_argument", "declaration"), "coffer.toml", "outputs.count.lane", "bounded")
+        self.refuse(self.ada, f"run {WORLD.program(lane='proved')} --grant {grant}", ("invalid_argument", "lane_unavailable"), "outputs.count", "proved", "bounded")
+        self.submit(self.ada, f"run {WORLD.program(lane='bounded')} --grant {grant}")
+
+    def test_links_and_special_files_are_refused(self):
+        grant, program = WORLD.give(), WORLD.program()
+        self.accept(self.ada, f"quote {program}")
+        (program / "data.csv").symlink_to("/etc/passwd")
+        self.refuse(self.ada, f"run {program} --grant {grant}", ("invalid_argument", "program_tree"), "data.csv")
+        (program / "data.csv").unlink()
+        os.mkfifo(program / "pipe")
+        self.refuse(self.ada, f"run {program} --grant {grant}", ("invalid_argument", "program_tree"), "pipe")
+        (program / "pipe").unlink()
+        (program / "__pycache__").mkdir()
+        (program / "__pycache__" / "skipped").symlink_to("/etc/passwd")
+        self.submit(self.ada, f"run {program} --grant {grant}")
+
+    def test_more_than_64_mib_is_refused(self):
+        program = WORLD.program()
+        room = (64 << 20) - sum(p.stat().st_size for p in program.iterdir())
+        with open(program / "weights.bin", "wb") as file:
+            file.truncate(room)
+        self.accept(self.ada, f"quote {program}")
+        with open(program / "weights.bin", "ab") as file:
+            file.truncate(room + 1)
+        self.refuse(self.ada, f"run {program} --grant {WORLD.give()}", ("invalid_argument", "program_tree", "program_too_large"), "64 MiB")
+
+    def post_archive(self, archive):
+        """What a client of one's own could send, past every check of ours."""
+        config = (self.ada.home / ".config/cofferdam/config.toml").read_text()
+        token, port = re.search(r'token = "(\w+)"', config)[1], WORLD.server.port
+        where = send(port, "POST", "/v1/uploads", token, headers={"Upload-Length": str(len(archive))}).headers["Location"]
+        piece = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+        self.assertEqual(send(port, "PATCH", where, token, archive, piece).status, 204)
+        return send(port, "POST", "/v1/programs", token, {"upload": where.rsplit("/", 1)[1], "digest": "sha256:" + "0" * 64})
+
+    def test_the_server_takes_no_link_either(self):
+        for kind, name in ((tarfile.SYMTYPE, "a link"), (tarfile.LNKTYPE, "a hard link"), (tarfile.FIFOTYPE, "a FIFO"), (tarfile.CHRTYPE, "a device")):
+            out = io.BytesIO()
+            with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+                manifest = tarfile.TarInfo("coffer.toml")
+                manifest.size = 1
+                tar.addfile(manifest, io.BytesIO(b"\n"))
+                link = tarfile.TarInfo("x")
+                link.type, link.linkname = kind, "coffer.toml"
+                tar.addfile(link)
+            answer = self.post_archive(out.getvalue())
+            self.assertEqual((answer.status, answer.json().get("code")), (400, "program_tree"), f"an archive with {name}\n{answer}")
+
+
+class Quotes(Case):
+    def quote_and_run(self, line):
+        """(accepted by quote, accepted by run), and what each said."""
+        first, quoted = typed(self.ada, f"quote {line}")
+        second, submitted = typed(self.ada, f"run {line}")
+        return (first, second), f"ada$ coffer quote {line}\n{quoted}\nada$ coffer run {line}\n{submitted}"
+
+    def check_quotes(self, lines):
+        for what, (line, wanted) in lines.items():
+            with self.subTest(what):
+                statuses, said = self.quote_and_run(line)
+                self.assertEqual(statuses, (wanted, wanted), f"{what}: exit statuses of quote and run, wanted {wanted}\n{said}")
+
+
+class Budgets(Quotes):
+    def race(self, program, grants, count=8):
+        """Submits `count` at once, taking turns over the grants. Returns (ids accepted, what the others said, sums seen)."""
+        said, seen, over = [None] * count, [], threading.Event()
+
+        def submit(i):
+            said[i] = typed(self.ada, f"run {program} --grant {grants[i % len(grants)]}")
+
+        def look():
+            while not over.is_set():
+                seen.append([self.ada.ask(f"grant show {g}") for g in grants])
+
+        threads = [threading.Thread(target=submit, args=(i,)) for i in range(count)]
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        over.set()
+        watcher.join()
+        accepted = [re.search(r"run_[a-z2-7]{16}", text)[0] for status, text in said if status == 0]
+        return accepted, [text for status, text in said if status != 0], seen
+
+    def check_sums(self, seen):
+        for grant in (g for one in seen for g in one):
+            for amount, limit in grant["budget"].items():
+                used = grant["spent"][amount] + grant["reserved"][amount]
+                self.assertLessEqual(used, limit, f"{amount} of {grant['id']}: {grant['spent']} and {grant['reserved']}")
+
+    def test_racing_submits_do_not_overspend_runs(self):
+        program, grant = WORLD.program(), WORLD.give(runs=3, bits="10k")
+        accepted, refused, seen = self.race(program, [grant])
+        self.assertEqual(len(accepted), 3, f"the grant has 3 runs; refused: {refused}")
+        self.assertTrue(all("exhausted]" in text and "runs" in text for text in refused), refused)
+        self.settle([grant], accepted, seen, runs=3)
+
+    def test_racing_submits_do_not_overspend_bits(self):
+        program = WORLD.program()
+        cost = self.ada.ask(f"quote {program}")["quote"]["bits"]
+        grant = WORLD.give(runs=100, bits=4 * cost - 1)
+        accepted, refused, seen = self.race(program, [grant])
+        self.assertEqual(len(accepted), 3, f"{4 * cost - 1} bits are 3 runs of {cost}; refused: {refused}")
+        self.assertTrue(all("exhausted]" in text and "bits" in text for text in refused), refused)
+        self.settle([grant], accepted, seen)
+
+    def test_racing_submits_do_not_pass_the_limit_of_the_dataset(self):
+        name = WORLD.dataset("clinic/raced")
+        self.accept(self.stew, f"data grade {name} --class general --grade 2 --accept-proposed")
+        program = WORLD.program(inputs=f'people = "{name}"')
+        cost = self.ada.ask(f"quote {program}")["quote"]["bits"]
+        self.accept(self.stew, f"data limit {name} --bits {4 * cost - 1} --overcommit")
+        grants = [WORLD.give(name, bits=4 * cost - 1), WORLD.give(name, bits=4 * cost - 1)]
+        accepted, refused, seen = self.race(program, grants)
+        self.assertEqual(len(accepted), 3, f"the dataset has {4 * cost - 1} bits, a run may need {cost}; refused: {refused}")
+        self.assertTrue(all("exhausted]" in text and name in text for text in refused), refused)
+        self.settle(grants, accepted, seen)
+
+    def settle(self, grants, accepted, seen, runs=None):
+        ended = [self.wait(run) for run in accepted]
+        after = [self.ada.ask(f"grant show {g}") for g in grants]
+        self.check_sums([*seen, after])
+        for amount in ("bits", "runs", "cpu_ms"):
+            charged = sum(run["charged"][amount] for run in ended)
+            self.assertEqual(sum(g["spent"][amount] for g in after), charged, f"spent {amount} is the sum over the runs")
+            self.assertEqual([g["reserved"][amount] for g in after], [0] * len(after))
+        for run in ended:
+            for amount, most in run["quote"].items():
+                self.assertLessEqual(run["charged"][amount], most, f"{amount} of {run['id']}: more than the quote")
+        if runs is not None:
+            self.assertEqual(after[0]["spent"]["runs"], runs)
+
+    def test_quote_says_what_run_does(self):
+        program, good, once = WORLD.program(), WORLD.give(), WORLD.give(runs=1)
+        self.submit(self.ada, f"run {program} --grant {good}")
+        cost = self.ada.ask(f"quote {program}")["quote"]["bits"]
+        self.check_quotes({
+            "a good grant": (f"{program} --grant {good}", 0),
+            "just enough bits": (f"{program} --grant {WORLD.give(bits=cost)}", 0),
+            "too few bits": (f"{program} --grant {WORLD.give(bits=cost - 1)}", 1),
+            "one run": (f"{program} --grant {once}", 0),
+            "no run is left": (f"{program} --grant {once}", 1),
+            "too little processor time": (f"{program} --grant {WORLD.give(more='--cpu-hours 0.001')}", 1),
+            "another lane": (f"{WORLD.program(lane='proved')} --grant {good}", 1),
+            "too much memory": (f"{program} --grant {good} --memory 4000GiB", 1),
+            "somebody else's grant": (f"{program} --grant {WORLD.give(to='ben')}", 1),
+            "another dataset's grant": (f"{program} --grant {WORLD.give(WORLD.dataset('clinic/elsewhere', bits='1000'), bits=500)}", 1),
+        })
+
+
+class Datasets(Case):
+    def chunks(self, identity=None):
+        vault = WORLD.server.data / "vault"
+        return {p.name: p.stat().st_size for p in vault.glob(f"{identity or '*'}/chunks/*/*")}
+
+    def test_an_interrupted_add_resumes_and_leaves_nothing_half_done(self):
+        big = WORLD.directory / "big.bin"
+        big.write_bytes(random.Random(2).randbytes(BIG))
+        before = self.chunks().keys()
+        env = {k: v for k, v in self.stew.env().items() if v != ""}
+        adding = subprocess.Popen([COFFER, "data", "add", "clinic/big", str(big)], env=env, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 30
+        while not (early := self.chunks().keys() - before) and time.monotonic() < end and adding.poll() is None:
+            time.sleep(0.005)
+        adding.send_signal(signal.SIGKILL)
+        self.assertEqual(adding.wait(), -signal.SIGKILL, "the add was over before it could be interrupted")
+        self.assertTrue(early, "no chunk arrived before the add was killed")
+        self.refuse(self.stew, "data show clinic/big", ("not_found", "version_unknown"), "clinic/big")
+        self.assertNotIn("clinic/big", self.stew.type("data ls", show=False))
+        said = self.accept(self.stew, f"data add clinic/big {big}", "clinic/big@v1.*1 file")
+        self.assertIn("going on with an add that was interrupted", said)
+        self.assertTrue(early <= self.chunks().keys(), "chunks that had arrived are gone")
+        version = self.stew.ask("data show clinic/big")
+        self.assertEqual(len(version["versions"]) if "versions" in version else 1, 1)
+        left = [str(p) for p in (WORLD.server.data / "vault").rglob("*") if p.is_file() and p.parent.name == "tmp"]
+        left += [str(p) for p in (self.stew.home / ".local/share/cofferdam").rglob("*") if p.is_file() and ("scratch" in p.parts or "journal" in str(p).lower()) and "big" in p.name]
+        self.assertEqual(left, [], "something is left half done")
+        self.accept(self.stew, f"data add clinic/big {big}", r"\+0 files.*1 unchanged")
+        # What arrived and was not acknowledged is sent again under other names: one pack at most.
+        self.assertLessEqual(sum(self.chunks(version["dataset_id"]).values()), BIG * 1.01 + PACK_MAX, "chunks lie there twice")
+
+    def test_a_second_version_shares_chunks(self):
+        folder = WORLD.directory / "shared"
+        folder.mkdir()
+        content = random.Random(3).randbytes(8 << 20)
+        (folder / "a.bin").write_bytes(content)
+        (folder / "b.bin").write_bytes(random.Random(4).randbytes(1 << 20))
+        self.accept(self.stew, f"data add clinic/shared {folder}", "clinic/shared@v1")
+        identity = self.stew.ask("data show clinic/shared")["dataset_id"]
+        first = self.chunks(identity)
+        (folder / "a.bin").write_bytes(content[: 4 << 20] + b"inserted" + content[4 << 20:])
+        (folder / "c.csv").write_text("x\n1\n")
+        self.accept(self.stew, f"data add clinic/shared {folder}", r"clinic/shared@v2.*\+1 files?.*1 unchanged")
+        second = self.chunks(identity)
+        self.assertTrue(first.keys() <= second.keys(), "versions are immutable: no chunk of the first may go")
+        fresh = sum(second.values()) - sum(first.values())
+        self.assertLess(fresh, sum(first.values()) // 2, f"{fresh} new bytes for a changed chunk of {sum(first.values())}")
+        (folder / "b.bin").unlink()
+        self.refuse(self.stew, f"data add clinic/shared {folder}", "usage", "--replace", status=2)
+        self.accept(self.stew, f"data add clinic/shared {folder} --replace", r"clinic/shared@v3.*-1")
+        self.accept(self.stew, "data rm clinic/shared@v1")
+        self.assertTrue({n for n in second if n not in first} <= self.chunks(identity).keys(), "chunks of v2 stay")
+
+    def add_second(self, name):
+        again = WORLD.table.with_name("again.csv")
+        again.write_text(WORLD.table.read_text() + "33,a\n")
+        return self.accept(self.stew, f"data add {name} {again} --replace", re.escape(name) + "@v2")
+
+    def test_a_removed_version_cannot_be_read(self):
+        name = WORLD.dataset("clinic/gone", bits="1000")
+        newest, first = WORLD.program(inputs=f'people = "{name}"'), WORLD.program(inputs=f'people = "{name}@v1"')
+        grant = WORLD.give(name, bits=500)
+        self.accept(self.ada, f"run {first} --grant {grant} --wait", "done")
+        self.add_second(name)
+        self.accept(self.stew, f"data grade {name} --class general --grade 2 --accept-proposed")
+        self.refuse(self.ada, f"data rm {name}@v1", ("role_required", "not_owner"))
+        self.accept(self.stew, f"data rm {name}@v1")
+        self.refuse(self.ada, f"run {first} --grant {grant}", ("version_removed", "version_unknown", "not_found"), name)
+        self.refuse(self.stew, f"data rm {name}@v1", "version_removed", name)
+        self.accept(self.ada, f"run {newest} --grant {grant} --wait", "done")
+
+
+class Users(Case):
+    def test_a_removed_user_is_nobody(self):
+        operator, server = self.people["operator"], WORLD.server
+        gone = Person("kim", server)
+        gone.login(operator.ask("user add kim --role researcher,owner,reviewer")["token"])
+        program, grant = WORLD.program(), WORLD.give(to="kim")
+        run = gone.ask(f"run {program} --grant {grant} --wait")
+        self.assertEqual(run["state"], "done", run)
+        gone.type(f"fetch {run['id']} -o {WORLD.directory / 'kim'}", show=False)
+        self.refuse(self.people["stew"], "user rm kim", "role_required", "operator")
+        self.accept(operator, "user rm kim")
+        for line in ("whoami", f"run {program} --grant {grant}", f"fetch {run['id']} -o {WORLD.directory / 'kim2'}",
+                     f"data add kim/own {WORLD.table}", f"grant ask clinic/people --purpose p --program {program}"):
+            self.refuse(gone, line, "unauthenticated", "coffer login")
+        give = f"grant give clinic/people --to {{}} --purpose p --lane bounded --bits 100 --runs 1 --until {UNTIL} --yes"
+        self.refuse(self.stew, give.format("kim"), ("key_removed", "not_found"), "kim")
+        self.refuse(self.stew, give.format("ada") + " --approvers kim", ("key_removed", "not_found"), "kim")
+        self.refuse(operator, "user rm kim", ("key_removed", "not_found"), "kim")
+        self.refuse(operator, "user add kim --role researcher", "name_taken", "kim")
+        self.accept(self.stew, give.format("ada") + " --approvers rex")
+
+    def test_the_owner_and_the_operator_are_told_apart(self):
+        self.refuse(self.stew, "user add zoe --role owner", "role_required", "operator")
+        self.refuse(self.people["operator"], f"data add op/own {WORLD.table}", "role_required", "owner")
+        self.refuse(self.people["operator"], "user add zoe --role king", ("bad_request", "usage"), "roles", "owner")
+        self.accept(self.people["operator"], "user add zoe --role owner")
+
+
+class Open(Quotes):
+    """What the product does not do yet; not registered. Each test is one defect."""
+
+    def test_quote_does_not_refuse_a_program_that_run_would_send(self):
+        self.check_quotes({"never sent": (f"{WORLD.program()} --grant {WORLD.give()}", 0)})
+
+    def test_quote_sees_what_the_grant_and_the_dataset_do_not_allow(self):
+        program, revoked = WORLD.program(), WORLD.give()
+        self.accept(self.stew, f"grant revoke {revoked}")
+        self.submit(self.ada, f"run {program} --grant {WORLD.give()}")
+        asked = self.ada.ask(f"grant ask clinic/people --purpose p --program {WORLD.program(name='other')} --runs 5 --bits 500")
+        pinned = self.stew.ask(f"grant give clinic/people --request {asked['id']} --purpose p --lane bounded --until {UNTIL} --program {asked['program']} --yes")["id"]
+        name = WORLD.dataset("clinic/quoted", bits="50")
+        self.accept(self.stew, f"data limit {name} --bits 50 --overcommit")
+        over = WORLD.program(inputs=f'people = "{name}"')
+        self.accept(self.ada, f"run {over} --grant {WORLD.give(name, bits=50)}")
+        self.check_quotes({
+            "a revoked grant": (f"{program} --grant {revoked}", 1),
+            "another kind of output": (f"{program} --grant {WORLD.give(more='--outputs table')}", 1),
+            "another program": (f"{program} --grant {pinned}", 1),
+            "the dataset has no bits left": (f"{over} --grant {WORLD.give(name, bits=50)}", 1),
+        })
+
+    def test_a_lane_that_is_not_there_is_not_granted(self):
+        give = f"grant give clinic/people --to ada --purpose p --bits 100 --runs 1 --until {UNTIL} --yes --lane "
+        for lane in ("statistics", "proved", "bounded,statistics"):
+            with self.subTest(lane):
+                self.refuse(self.stew, give + lane, "lane_unavailable", lane.split(",")[-1])
+        self.accept(self.stew, give + "bounded")
+
+    def test_a_refused_grant_names_the_next_command(self):
+        name = WORLD.dataset("clinic/next")
+        give = f"grant give {name} --to ada --purpose p --lane bounded --bits 100 --runs 1 --until {UNTIL} --yes"
+        with self.subTest("ungraded"):
+            self.refuse(self.stew, give, "not_graded", name, "try: coffer data grade")
+        self.accept(self.stew, f"data grade {name} --class general --grade 2 --accept-proposed")
+        with self.subTest("no limit"):
+            self.refuse(self.stew, give, "no_limit", name, "try: coffer data limit")
+
+    def test_a_removed_version_leaves_no_chunks(self):
+        name = WORLD.dataset("clinic/shredded")
+        identity = self.stew.ask(f"data show {name}")["dataset_id"]
+        vault = WORLD.server.data / "vault" / identity / "chunks"
+        before = list(vault.glob("*/*"))
+        said = self.stew.ask(f"data rm {name}@v1")
+        self.assertEqual([p.name for p in vault.glob("*/*")], [], f"of {len(before)} chunks, none is named by another version: {said}")
+
+    def test_a_version_is_never_named_again(self):
+        """The limit belongs to the dataset over all versions and removal; org/name@v1 is one content for ever."""
+        name = WORLD.dataset("clinic/renamed", bits="1000")
+        before = self.stew.ask(f"data show {name}")
+        self.accept(self.stew, f"data rm {name}@v1")
+        self.accept(self.stew, f"data add {name} {WORLD.table}", re.escape(name) + "@v2")
+        after = self.stew.ask(f"data show {name}")
+        self.assertEqual(after["dataset_id"], before["dataset_id"], "the name means another dataset now")
+
+    def test_a_removed_user_gets_no_token(self):
+        operator = self.people["operator"]
+        operator.type("user add kay --role researcher", show=False)
+        self.accept(operator, "user token kay", "cft_")
+        self.accept(operator, "user rm kay")
+        self.refuse(operator, "user token kay", ("key_removed", "not_found"), "kay")
+
+
+if __name__ == "__main__":
+    unittest.main()
