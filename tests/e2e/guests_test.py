@@ -19,7 +19,7 @@ GUESTS = ROOT.parent / "shared" / "guests"
 MAIN = '''"""Runs a guest's script and hands its score to the gate."""
 import json, runpy, sys
 sys.path.insert(0, "/program")
-sys.argv = ["{script}", "--data", "/data/tables", "--out", "/tmp"{more}]
+sys.argv = ["{script}", "--data", "/data/tables/tables", "--out", "/tmp"{more}]
 if __name__ == "__main__":
     runpy.run_path("/program/{script}", run_name="__main__")
     with open("/tmp/metrics.json") as file:

@@ -561,7 +561,7 @@ class Open(Quotes):
     """What the product does not do yet; not registered. Each test is one defect."""
 
     def test_quote_does_not_refuse_a_program_that_run_would_send(self):
-        self.check_quotes({"never sent": (f"{WORLD.program()} --grant {WORLD.give()}", 0)})
+        self.check_quotes({"never sent": (f"{WORLD.program(name='fresh')} --grant {WORLD.give()}", 0)})
 
     def test_quote_sees_what_the_grant_and_the_dataset_do_not_allow(self):
         program, revoked = WORLD.program(), WORLD.give()
