@@ -41,9 +41,27 @@ Result<> give(const std::filesystem::path& path, uid_t uid, mode_t mode) {
   return {};
 }
 
+// As root: the front has a user of its own, who must be able to pass.
+Result<> check_way(const std::filesystem::path& data) {
+  if (::geteuid() != 0) return {};
+  for (auto above = data.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+    struct stat status {};
+    if (::stat(above.c_str(), &status) != 0) continue;  // made below, passable
+    if ((status.st_mode & S_IXOTH) == 0) {
+      return Error{Code::InvalidArgument,
+                   "--data " + data.string() + ": " + above.string() +
+                       " is closed to the server's processes, which have users of their own; "
+                       "choose another place, or chmod o+x " +
+                       above.string()};
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<> make_data_directory(const std::filesystem::path& data) {
+  COFFER_CHECK(check_way(data));
   for (const auto& place : kPlaces) {
     const auto path = place.path[0] == '\0' ? data : data / place.path;
     COFFER_CHECK(make_directories(path, place.mode));

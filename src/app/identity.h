@@ -20,6 +20,7 @@ inline constexpr uid_t kBuilderUid = 991'003;
 inline constexpr uid_t kCellUidFirst = 992'000;  // one a cell, upwards
 
 // Makes DIR and what is below it, each directory with its owner and mode. Idempotent.
+// Errors: InvalidArgument (a directory above is closed to the front's user); Unavailable.
 Result<> make_data_directory(const std::filesystem::path& data);
 
 // As root, after somebody else wrote into DIR/front, DIR/vault or DIR/ledger: all of it is the
