@@ -9,6 +9,7 @@
 #include "api/streams.h"
 #include "base/log.h"
 #include "front/answers.h"
+#include "front/datasets.h"
 #include "front/schedule.h"
 #include "front/uploads.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 constexpr Duration kTick = 100ms;
 constexpr Duration kSweep = 60s;
+constexpr Duration kCollect = std::chrono::hours{1};
 constexpr Duration kDrainPatience = 15s;
 
 void log_failure(const char* what, const Result<>& done) {
@@ -62,6 +64,9 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
   const auto sweep = loop.every(kSweep, [&] {
     log_failure("old uploads could not be removed", front::end_old_uploads(site));
     log_failure("old answers could not be removed", front::end_old_answers(site));
+  });
+  const auto collect = loop.every(kCollect, [&] {
+    log_failure("unused chunks could not be removed", front::collect_unused(site));
   });
   COFFER_TRY(const auto terminate, loop.on_signal(SIGTERM, [&] {
     services.draining = true;

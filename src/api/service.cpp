@@ -244,12 +244,11 @@ void Service::finish(const Understood& request, std::optional<front::AnswerKey> 
                          std::string(request.route->location) + document->text_or("id", ""));
   }
   if (request.route->secrecy == Secrecy::Secret) response.headers.add("Cache-Control", "no-store");
-  if (key) {
-    const auto life = request.route->secrecy == Secrecy::Secret ? front::AnswerLife::TenMinutes
-                                                                : front::AnswerLife::Day;
+  // An answer with a secret is given once: whoever lost it asks for a new secret.
+  if (key && request.route->secrecy == Secrecy::None) {
     const front::KeptAnswer answer{response.status, std::get<std::string>(response.body)};
     // Not kept, a second call does the same again: the first has been done and is answered.
-    if (auto done = front::keep_answer(services_.site, *key, answer, life); !done) {
+    if (auto done = front::keep_answer(services_.site, *key, answer); !done) {
       log_error("api", "an answer could not be kept", done.error());
     }
   }

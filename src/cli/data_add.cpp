@@ -96,7 +96,31 @@ Result<std::optional<Parent>> find_parent(Session& session, const program::Datas
   return std::optional<Parent>{Parent{*std::move(version), std::move(list), *std::move(keys)}};
 }
 
+// The last version of the dataset, which may be removed: the next one follows it.
+struct Last {
+  std::string dataset_id;
+  std::int64_t version{0};
+  Digest manifest;
+};
+
+Result<std::optional<Last>> find_last(Server& server, const program::DatasetName& name) {
+  auto dataset = server.get(dataset_target(name));
+  if (!dataset && dataset.error().code == Code::NotFound) return std::optional<Last>{};
+  if (!dataset) return std::move(dataset).error();
+  std::optional<Last> last;
+  const auto* versions = (*dataset)["versions"].as_array();
+  if (versions == nullptr) return last;
+  for (const auto& one : *versions) {
+    const std::int64_t number = one.int_or("version", 0);
+    if (last && last->version >= number) continue;
+    COFFER_TRY(const Digest manifest, Digest::parse(one.text_or("manifest", "")));
+    last = Last{dataset->text_or("dataset_id", ""), number, manifest};
+  }
+  return last;
+}
+
 Result<vault::Journal> open_journal(Session& session, const program::DatasetName& name,
+                                    const std::optional<Last>& last,
                                     const std::optional<Parent>& parent) {
   COFFER_TRY(const Places places, session.places());
   COFFER_TRY(const Profile* profile, session.profile());
@@ -105,8 +129,8 @@ Result<vault::Journal> open_journal(Session& session, const program::DatasetName
   COFFER_CHECK(make_directory(path.parent_path(), Access::Private));
   auto journal = vault::Journal::open(path, keys->seal);
   if (journal) {
-    const bool same = !parent || (journal->dataset_id() == parent->version.manifest.dataset_id &&
-                                  journal->dataset_key() == parent->keys.dataset_key);
+    const bool same = (!last || journal->dataset_id() == last->dataset_id) &&
+                      (!parent || journal->dataset_key() == parent->keys.dataset_key);
     if (same) {
       session.terminal().note("going on with an add that was interrupted: " +
                               counted(journal->known().size(), "chunk") + " are there");
@@ -122,7 +146,8 @@ Result<vault::Journal> open_journal(Session& session, const program::DatasetName
         path, {parent->version.manifest.dataset_id, vault::copy_of(parent->keys.dataset_key)},
         keys->seal.public_key());
   }
-  return vault::Journal::create(path, {grant::make_dataset_id(), random_key()},
+  return vault::Journal::create(path,
+                                {last ? last->dataset_id : grant::make_dataset_id(), random_key()},
                                 keys->seal.public_key());
 }
 
@@ -158,7 +183,7 @@ Result<> send_pack(Server& server, vault::Journal& journal, const vault::Pack& p
 }
 
 grant::Manifest manifest_of(const DataAddOptions& options, const program::DatasetName& name,
-                            const std::optional<Parent>& parent, const vault::Added& added) {
+                            const std::optional<Last>& last, const vault::Added& added) {
   grant::Manifest manifest;
   manifest.name = name.plain();
   manifest.is_public = options.is_public;
@@ -166,9 +191,9 @@ grant::Manifest manifest_of(const DataAddOptions& options, const program::Datase
   manifest.chunk_list = added.summary.list;
   manifest.files = added.summary.files;
   manifest.bytes = added.summary.bytes;
-  if (parent) {
-    manifest.version = parent->version.manifest.version + 1;
-    manifest.parent = parent->version.digest;
+  if (last) {
+    manifest.version = static_cast<std::uint64_t>(last->version) + 1;
+    manifest.parent = last->manifest;
   }
   return manifest;
 }
@@ -255,7 +280,8 @@ Result<Outcome> add_version(Session& session, const DataAddOptions& options,
       options.paths, options.append ? vault::Mode::Append : vault::Mode::Replace,
       options.is_public ? vault::Visibility::Public : vault::Visibility::Protected};
   COFFER_CHECK(ask_removal(session, options, plan, parent));
-  COFFER_TRY(vault::Journal journal, open_journal(session, name, parent));
+  COFFER_TRY(const std::optional<Last> last, find_last(*server, name));
+  COFFER_TRY(vault::Journal journal, open_journal(session, name, last, parent));
   COFFER_CHECK(forget_missing(*server, journal));
   COFFER_TRY(const UniqueFd list, scratch_file(places.data / "scratch"));
   Watcher watcher{session, "adding " + name.plain()};
@@ -267,7 +293,7 @@ Result<Outcome> add_version(Session& session, const DataAddOptions& options,
   COFFER_TRY(const vault::Added added, vault::add(plan, work));
   COFFER_CHECK(packs.flush());
 
-  grant::Manifest manifest = manifest_of(options, name, parent, added);
+  grant::Manifest manifest = manifest_of(options, name, last, added);
   manifest.dataset_id = journal.dataset_id();
   manifest.owner_key = keys->sign.public_key();
   manifest.owner_seal_key = keys->seal.public_key();

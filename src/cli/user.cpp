@@ -25,7 +25,8 @@ Result<int> add_user(Session& session, const UserOptions& options) {
 
 Result<int> new_token(Session& session, const std::string& name) {
   COFFER_TRY(Server * server, session.server());
-  COFFER_TRY(const Json answer, server->post(target({"v1", "users", name, "token"}), Json{}));
+  COFFER_TRY(const Json answer,
+             server->post(target({"v1", "users", name, "token"}), Json::object({})));
   session.print(answer, [&] { return render_token(answer); });
   return kExitDone;
 }

@@ -4,7 +4,6 @@ namespace coffer::front {
 namespace {
 
 constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
-constexpr std::int64_t kTenMinutesMs = 10LL * 60 * 1000;
 
 ByteVector bytes_of_digest(const Digest& digest) {
   return {digest.bytes.begin(), digest.bytes.end()};
@@ -26,15 +25,12 @@ Result<std::optional<KeptAnswer>> find_answer(Site& site, const AnswerKey& key) 
   return std::optional<KeptAnswer>{KeptAnswer{static_cast<int>(row->integer(1)), row->text(2)}};
 }
 
-// `created` is dated back where an answer must end earlier.
-Result<> keep_answer(Site& site, const AnswerKey& key, const KeptAnswer& answer, AnswerLife life) {
-  const std::int64_t created =
-      site.now_ms() - (life == AnswerLife::TenMinutes ? kDayMs - kTenMinutesMs : 0);
+Result<> keep_answer(Site& site, const AnswerKey& key, const KeptAnswer& answer) {
   return site.db.run(
       "INSERT OR REPLACE INTO idempotency(user, route, key, body, status, answer, created)"
       " VALUES(?,?,?,?,?,?,?)",
       {key.user, key.route, key.key, bytes_of_digest(key.body), std::int64_t{answer.status},
-       answer.body, created});
+       answer.body, site.now_ms()});
 }
 
 Result<> end_old_answers(Site& site) {

@@ -1,7 +1,7 @@
 // Answers kept for 24 hours under a client's Idempotency-Key, so that a call can be sent again.
 //
-// Invariants: per user, route and key there is one body and one answer. Answers that hold a secret
-// are kept for ten minutes only.
+// Invariants: per user, route and key there is one body and one answer. Whoever calls keeps no
+// answer that holds a secret.
 // Errors: AlreadyExists (idempotency_conflict: the key came with another body), the database's.
 // Thread-safety: the loop thread.
 #pragma once
@@ -22,10 +22,9 @@ struct KeptAnswer {
   int status{200};
   std::string body;
 };
-enum class AnswerLife : std::uint8_t { Day, TenMinutes };
 
 Result<std::optional<KeptAnswer>> find_answer(Site& site, const AnswerKey& key);
-Result<> keep_answer(Site& site, const AnswerKey& key, const KeptAnswer& answer, AnswerLife life);
+Result<> keep_answer(Site& site, const AnswerKey& key, const KeptAnswer& answer);
 Result<> end_old_answers(Site& site);
 
 }  // namespace coffer::front

@@ -107,11 +107,12 @@ Result<Json> add_version(Site& site, const Caller& caller, const std::string& na
   COFFER_CHECK(check_post(manifest, post));
   COFFER_TRY(const auto other,
              site.db.row("SELECT id FROM datasets WHERE name = ? AND id <> ? AND EXISTS("
-                         "SELECT 1 FROM versions v WHERE v.dataset = datasets.id AND"
-                         " v.removed IS NULL)",
+                         "SELECT 1 FROM versions v WHERE v.dataset = datasets.id)",
                          {name, manifest.dataset_id}));
+  // Also when all its versions are removed: its limit is for life.
   if (other) {
-    return Error{Code::AlreadyExists, "there is a dataset " + name + " already"}.as("name_taken");
+    return Error{Code::AlreadyExists, "the name " + name + " belongs to another dataset"}.as(
+        "name_taken");
   }
   COFFER_CHECK(store_list(site, caller, manifest, post));
   Json extra = Json::object({{"user", caller.user},
@@ -251,13 +252,20 @@ Result<Json> remove_version(Site& site, const Caller& caller, const std::string&
                                                                  std::string(envelope)}));
   COFFER_TRY(auto store, vault::Store::open(vault_of(site), dataset.id));
   COFFER_TRY(const Digest list, Digest::parse(row->text(1)));
-  COFFER_CHECK(store.remove_list(list));
-  // An hour: chunks of an add that is under way are younger.
-  COFFER_TRY(const auto collected,
-             store.collect_garbage(site.clock.unix_time() - std::chrono::hours{1}));
+  COFFER_TRY(const auto collected, store.remove_list(list));
   return Json::object({{"dataset", fmt::format("{}@v{}", name, version)},
                        {"chunks_deleted", collected.chunks},
                        {"ledger", ledger_range(done)}});
+}
+
+Result<> collect_unused(Site& site) {
+  COFFER_TRY(const auto rows, site.db.rows("SELECT id FROM datasets", {}));
+  for (const auto& row : rows) {
+    auto store = vault::Store::open(vault_of(site), row.text(0));
+    if (!store) continue;  // nothing was ever sent
+    COFFER_CHECK(store->collect_garbage(site.clock.unix_time() - std::chrono::hours{24}));
+  }
+  return {};
 }
 
 Result<> apply(const Applied& context, const keeper::RemoveVersion& op) {

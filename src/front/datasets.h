@@ -59,5 +59,7 @@ struct DatasetRow {
 };
 // A dataset that the caller may see.
 Result<DatasetRow> find_dataset(Site& site, const Caller& caller, const std::string& name);
+// Chunks of adds that were given up more than a day ago.
+Result<> collect_unused(Site& site);
 
 }  // namespace coffer::front

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "front/uploads.h"
 #include "front/users.h"
+#include "grant/objects.h"
 #include "os/files.h"
 #include "worker/messages.h"
 
@@ -198,11 +199,12 @@ Result<std::filesystem::path> environment_archive(Site& site, const std::string&
 Result<> remove_environment(Site& site, const Caller& caller, const std::string& name) {
   COFFER_CHECK(require_role(caller, "operator"));
   COFFER_TRY(const auto digest, digest_of(site, name));
-  COFFER_TRY(const auto used,
-             site.db.row("SELECT 1 FROM runs WHERE state IN ('queued','running') AND"
-                         " instr(envelope, ?) > 0",
-                         {digest}));
-  if (used) {
+  COFFER_TRY(const auto open_runs,
+             site.db.rows("SELECT envelope FROM runs WHERE state IN ('queued','running')", {}));
+  for (const auto& row : open_runs) {
+    COFFER_TRY(const auto envelope, grant::parse_envelope(row.text(0)));
+    COFFER_TRY(const auto run, grant::open<grant::Run>(envelope));
+    if (run.environment.text() != digest) continue;
     return Error{Code::FailedPrecondition, name + " is used by a run that is not over"}.as(
         "environment_in_use");
   }

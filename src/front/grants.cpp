@@ -188,6 +188,16 @@ Result<Json> list_requests(Site& site, const Caller& caller, const Page& page) {
   return page_json(std::move(items), page, [&](std::size_t last) { return rows[last].text(0); });
 }
 
+// What the owner does about a refusal, where one command mends it.
+Error with_next(Error error, const std::string& dataset) {
+  const std::string rule = error.rule;
+  if (rule == "ungraded") return std::move(error).then("coffer data grade " + dataset);
+  if (rule == "no_limit" || rule == "frozen" || rule == "over_limit") {
+    return std::move(error).then("coffer data limit " + dataset + " --bits N");
+  }
+  return error;
+}
+
 Result<Json> post_grant(Site& site, const Caller& caller, std::string_view envelope,
                         const std::string& request) {
   COFFER_TRY(const auto parsed, grant::parse_envelope(envelope));
@@ -201,9 +211,10 @@ Result<Json> post_grant(Site& site, const Caller& caller, std::string_view envel
     return Error{Code::Denied, "dataset " + terms.dataset_id + " is not yours to grant"}.as(
         "not_owner");
   }
-  COFFER_CHECK(
+  auto done =
       append(site, keeper::AddGrant{keeper::fresh_seed(), std::string(envelope)},
-             Json::object({{"user", caller.user}, {"request", request}, {"time", site.now_ms()}})));
+             Json::object({{"user", caller.user}, {"request", request}, {"time", site.now_ms()}}));
+  if (!done) return with_next(std::move(done).error(), dataset->text(0));
   return show_grant(site, caller, digest);
 }
 

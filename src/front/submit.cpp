@@ -53,13 +53,15 @@ Result<> check_machine(const Site& site, const program::Resources& wanted) {
   return {};
 }
 
-Result<> check_known(Site& site, const grant::Run& object) {
+Result<> check_program_sent(Site& site, const grant::Run& object) {
   COFFER_TRY(const auto program,
              site.db.row("SELECT 1 FROM programs WHERE digest = ?", {object.program.text()}));
-  if (!program) {
-    return Error{Code::NotFound, "the program was not uploaded: " + object.program.text()}.as(
-        "program_unknown");
-  }
+  if (program) return {};
+  return Error{Code::NotFound, "the program was not uploaded: " + object.program.text()}.as(
+      "program_unknown");
+}
+
+Result<> check_environment_and_inputs(Site& site, const grant::Run& object) {
   COFFER_TRY(const auto environment,
              site.db.row("SELECT 1 FROM environment_digests WHERE digest = ?",
                          {object.environment.text()}));
@@ -102,7 +104,8 @@ Result<Json> submit_run(Site& site, const Caller& caller, std::string_view envel
   const std::string digest = envelope.digest().text();
   COFFER_TRY(const auto known, site.db.row("SELECT user FROM runs WHERE digest = ?", {digest}));
   if (known) return show_run(site, caller, digest);
-  COFFER_CHECK(check_known(site, object));
+  COFFER_CHECK(check_program_sent(site, object));
+  COFFER_CHECK(check_environment_and_inputs(site, object));
   const Submission submission = read_submission(std::move(object));
   COFFER_CHECK(check_machine(site, submission.object.resources));
   const Json extra = Json::object(
@@ -150,7 +153,8 @@ Result<> apply(const Applied& context, const keeper::SubmitRun& op) {
 }
 
 Result<Json> quote_run(Site& site, const Caller& caller, const Json& run) {
-  COFFER_TRY(auto object, grant::parse<grant::Run>(run.canonical()));
+  const std::string payload_text = run.canonical();
+  COFFER_TRY(auto object, grant::parse<grant::Run>(payload_text));
   const Submission submission = read_submission(std::move(object));
   Json problem;
   const auto note = [&](const Error& error) {
@@ -162,7 +166,8 @@ Result<Json> quote_run(Site& site, const Caller& caller, const Json& run) {
                             {"next", error.next}});
   };
   if (auto ok = check_machine(site, submission.object.resources); !ok) note(ok.error());
-  if (auto ok = check_known(site, submission.object); !ok) note(ok.error());
+  // The program itself is sent when the run is.
+  if (auto ok = check_environment_and_inputs(site, submission.object); !ok) note(ok.error());
   std::vector<program::AutomaticLimits> limits;
   for (const auto& grant : submission.object.grants) {
     COFFER_TRY(const auto row,
@@ -182,14 +187,14 @@ Result<Json> quote_run(Site& site, const Caller& caller, const Json& run) {
                       .runs = terms.budgets.runs,
                       .approvals_needed = terms.approvals_needed,
                       .spent_before = budget.auto_spent});
-    if (!(submission.quote.cost + budget.reserved + budget.spent).within(budget.limit)) {
-      note(Error{Code::BudgetExhausted,
-                 fmt::format("{} has {} bits and {} runs left", grant::grant_id(grant),
-                             (budget.limit - budget.reserved - budget.spent).bits,
-                             (budget.limit - budget.reserved - budget.spent).runs)}
-               .as("bits_exhausted"));
-    }
   }
+  COFFER_TRY(const auto user,
+             site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
+  COFFER_TRY(const auto key, parse_key32(user ? user->text(0) : ""));
+  const ByteView payload = bytes_of(payload_text);
+  const auto would = site.links.ask_keeper_for<keeper::Done>(
+      keeper::WouldAccept{ByteVector(payload.begin(), payload.end()), key});
+  if (!would) note(would.error());
   std::vector<program::JudgedOutput> largest;
   for (const auto& output : submission.quote.outputs)
     largest.push_back({{}, output.object_bits_max});

@@ -271,6 +271,12 @@ Result<State::Effect> State::on(const AddGrant& op, std::uint64_t now_ms) {
   if (now_ms >= unix_ms(terms.until)) {
     return refuse(Code::FailedPrecondition, "expired", "field 'until' has passed");
   }
+  for (const auto lane : terms.lanes) {
+    if (lane != program::Lane::Bounded) {
+      return refuse(Code::FailedPrecondition, "lane_unavailable",
+                    "lane " + std::string(program::text_of_lane(lane)) + " is not available yet");
+    }
+  }
   COFFER_CHECK(check_people(terms));
   const auto approvers = users_of(terms.approver_keys);
   for (const auto& user : users_of(terms.grantee_keys)) {

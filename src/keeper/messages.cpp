@@ -141,6 +141,10 @@ template <class A, Of<DatasetBudget> M>
 void fields(A& a, M& m) {
   a(m.dataset_id);
 }
+template <class A, Of<WouldAccept> M>
+void fields(A& a, M& m) {
+  a(m.run, m.user);
+}
 template <class A, Of<RunQuery> M>
 void fields(A& a, M& m) {
   a(m.run);

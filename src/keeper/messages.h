@@ -225,10 +225,18 @@ struct Leaves {  // -> LeavesReply; at most 65,536 at once
   std::uint32_t count{0};
 };
 
-using Request = std::variant<RegisterKey, RemoveUser, AddManifest, RemoveVersion, SetCard, SetLimit,
-                             AddGrant, Revoke, SubmitRun, Settle, Approve, Decide, View, Download,
-                             Cancel, Recover, Open, Started, Report, RevokeDirect, Status,
-                             ReleaseKey, GrantBudget, DatasetBudget, RunQuery, OpenRuns, Leaves>;
+// Whether that user's run would be accepted now; nothing is reserved. -> Done, or what SubmitRun
+// would refuse with
+struct WouldAccept {
+  ByteVector run;  // the payload that would be signed
+  SignPublic user{};
+};
+
+using Request =
+    std::variant<RegisterKey, RemoveUser, AddManifest, RemoveVersion, SetCard, SetLimit, AddGrant,
+                 Revoke, SubmitRun, Settle, Approve, Decide, View, Download, Cancel, Recover, Open,
+                 Started, Report, RevokeDirect, Status, ReleaseKey, GrantBudget, DatasetBudget,
+                 RunQuery, OpenRuns, Leaves, WouldAccept>;
 
 // ---- Replies
 // --------------------------------------------------------------------------------------

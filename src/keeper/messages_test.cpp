@@ -51,7 +51,8 @@ std::vector<Request> requests() {
           DatasetBudget{"ds_aaaaaaaaaaaaaaaa"},
           RunQuery{sha256("r")},
           OpenRuns{sha256("r")},
-          Leaves{5, 7}};
+          Leaves{5, 7},
+          WouldAccept{some_bytes(6), {}}};
 }
 
 std::vector<Reply> replies() {

@@ -209,23 +209,38 @@ void State::move_sums(RunMemory& run, const program::Cost& reserved, const progr
   run.charged = charged;
 }
 
+Result<RunMemory> State::acceptable(grant::Run request, std::string user,
+                                    std::uint64_t now_ms) const {
+  RunMemory run;
+  run.user = std::move(user);
+  COFFER_TRY(run.datasets, match_inputs(request));
+  run.grants = request.grants;
+  run.request = std::move(request);
+  for (const auto& digest : run.grants) {
+    COFFER_CHECK(check_terms(grants_.at(digest).terms, run.request));
+  }
+  COFFER_CHECK(usable(run, now_ms));
+  COFFER_CHECK(check_budgets(run));
+  return run;
+}
+
+Result<Reply> State::answer(const WouldAccept& query, std::uint64_t now_ms) const {
+  COFFER_TRY(auto request, grant::parse<grant::Run>(text_of(query.run)));
+  COFFER_TRY(auto user, user_of(query.user));
+  COFFER_TRY([[maybe_unused]] const auto run,
+             acceptable(std::move(request), std::move(user), now_ms));
+  return Reply{Done{}};
+}
+
 Result<State::Effect> State::on(const SubmitRun& op, std::uint64_t now_ms) {
   COFFER_TRY(auto in, read<grant::Run>(op.envelope));
   if (runs_.contains(in.digest)) {
     return refuse(Code::AlreadyExists, "replayed",
                   grant::run_id(in.digest) + " was accepted before");
   }
-  RunMemory run;
-  COFFER_TRY(run.user, signer(in.envelope));
-  COFFER_TRY(run.datasets, match_inputs(in.object));
-  run.grants = in.object.grants;
-  run.request = std::move(in.object);
+  COFFER_TRY(auto user, signer(in.envelope));
+  COFFER_TRY(RunMemory run, acceptable(std::move(in.object), std::move(user), now_ms));
   run.payload = std::move(in.envelope.payload);
-  for (const auto& digest : run.grants) {
-    COFFER_CHECK(check_terms(grants_.at(digest).terms, run.request));
-  }
-  COFFER_CHECK(usable(run, now_ms));
-  COFFER_CHECK(check_budgets(run));
   const auto quote = quote_of(run);
   move_sums(run, quote, {});
   Effect effect;

@@ -18,8 +18,8 @@ bool is_query(const Request& request) {
         using T = std::decay_t<decltype(one)>;
         return std::is_same_v<T, Status> || std::is_same_v<T, ReleaseKey> ||
                std::is_same_v<T, GrantBudget> || std::is_same_v<T, DatasetBudget> ||
-               std::is_same_v<T, RunQuery> || std::is_same_v<T, OpenRuns> ||
-               std::is_same_v<T, Leaves>;
+               std::is_same_v<T, RunQuery> || std::is_same_v<T, WouldAccept> ||
+               std::is_same_v<T, OpenRuns> || std::is_same_v<T, Leaves>;
       },
       request);
 }

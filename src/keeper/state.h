@@ -109,6 +109,7 @@ class State {
   Result<Reply> answer(const GrantBudget& query, std::uint64_t now_ms) const;
   Result<Reply> answer(const DatasetBudget& query, std::uint64_t now_ms) const;
   Result<Reply> answer(const RunQuery& query, std::uint64_t now_ms) const;
+  Result<Reply> answer(const WouldAccept& query, std::uint64_t now_ms) const;
   Result<Reply> answer(const OpenRuns& query, std::uint64_t now_ms) const;
   Result<Reply> answer(const Leaves& query, std::uint64_t now_ms) const;
   Result<Reply> answer(const Status& query, std::uint64_t now_ms) const;
@@ -147,6 +148,8 @@ class State {
   Result<const RunMemory*> run(const Digest& digest) const;
   Result<std::vector<std::string>> match_inputs(const grant::Run& request) const;
   Result<> usable(const RunMemory& run, std::uint64_t now_ms) const;
+  // A run with all its checks, as it would be remembered.
+  Result<RunMemory> acceptable(grant::Run request, std::string user, std::uint64_t now_ms) const;
   Result<> check_terms(const grant::Grant& terms, const grant::Run& request) const;
   Result<> check_budgets(const RunMemory& run) const;
   void move_sums(RunMemory& run, const program::Cost& reserved, const program::Cost& charged);

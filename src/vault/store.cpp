@@ -236,9 +236,42 @@ Result<std::vector<Digest>> Store::lists() const {
   return out;
 }
 
-Result<> Store::remove_list(const Digest& list) {
+Result<std::vector<Digest>> Store::names_of(const Digest& list) const {
+  COFFER_TRY(const UniqueFd fd, open_list(list));
+  return list_chunk_names(fd.get());
+}
+
+Result<std::vector<Digest>> Store::named_chunks() const {
+  COFFER_TRY(const auto all_lists, lists());
+  std::vector<Digest> named;
+  for (const auto& list : all_lists) {
+    COFFER_TRY(const auto names, names_of(list));
+    std::vector<Digest> merged;
+    std::set_union(named.begin(), named.end(), names.begin(), names.end(),
+                   std::back_inserter(merged));
+    named = std::move(merged);
+  }
+  return named;
+}
+
+// The list goes first: chunks that a crash leaves behind are garbage then.
+Result<Store::Collected> Store::remove_list(const Digest& list) {
+  auto names = names_of(list);
+  if (!names && names.error().code != Code::NotFound) return std::move(names).error();
   COFFER_CHECK(remove_file(root_.get(), public_path(list)));
-  return remove_file(root_.get(), list_path(list));
+  COFFER_CHECK(remove_file(root_.get(), list_path(list)));
+  Collected collected;
+  if (!names) return collected;
+  COFFER_TRY(const auto still_named, named_chunks());
+  for (const auto& name : *names) {
+    if (std::binary_search(still_named.begin(), still_named.end(), name)) continue;
+    const auto size = size_if_older(root_.get(), chunk_path(name), UnixTime::max());
+    if (!size) continue;
+    COFFER_CHECK(remove_file(root_.get(), chunk_path(name)));
+    collected.chunks += 1;
+    collected.bytes += *size;
+  }
+  return collected;
 }
 
 Result<> Store::publish_key(const Digest& list, const Key& version_key) {
@@ -253,16 +286,7 @@ Result<Key> Store::public_key(const Digest& list) const {
 }
 
 Result<Store::Collected> Store::collect_garbage(UnixTime unused_since) {
-  COFFER_TRY(const auto all_lists, lists());
-  std::vector<Digest> named;
-  for (const auto& list : all_lists) {
-    COFFER_TRY(const UniqueFd fd, open_list(list));
-    COFFER_TRY(const auto names, list_chunk_names(fd.get()));
-    std::vector<Digest> merged;
-    std::set_union(named.begin(), named.end(), names.begin(), names.end(),
-                   std::back_inserter(merged));
-    named = std::move(merged);
-  }
+  COFFER_TRY(const auto named, named_chunks());
   Collected collected;
   enum class Holds : std::uint8_t { Chunks, Leftovers };
   const auto sweep = [&](const std::string& folder, Holds holds) {

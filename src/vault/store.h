@@ -43,26 +43,31 @@ class Store final : public ChunkSource {
   // collection leaves it alone while a client relies on the answer.
   Result<std::vector<Digest>> missing(std::span<const Digest> names);
 
+  struct Collected {
+    std::uint64_t chunks{0};
+    std::uint64_t bytes{0};
+  };
+
   // `fd`: the uploaded list, borrowed; `list` its digest as the signed manifest has it.
   Result<> put_list(int fd, const Digest& list);
   Result<UniqueFd> open_list(const Digest& list) const;
   Result<std::vector<Digest>> lists() const;  // ascending
-  Result<> remove_list(const Digest& list);   // and its published key; chunks go by collect_garbage
+  // With its published key, and every chunk that it alone names: how many, and their bytes. An add
+  // under way that counted on one of them is told at its end that it is missing.
+  Result<Collected> remove_list(const Digest& list);
 
   // Public datasets: the version key in clear.
   Result<> publish_key(const Digest& list, const Key& version_key);
   Result<Key> public_key(const Digest& list) const;
 
-  struct Collected {
-    std::uint64_t chunks{0};
-    std::uint64_t bytes{0};
-  };
   // Deletes chunks that no list names and that were written before `unused_since` (uploads
   // under way are younger), and temporary files as old.
   Result<Collected> collect_garbage(UnixTime unused_since);
 
  private:
   explicit Store(UniqueFd root) : root_(std::move(root)) {}
+  Result<std::vector<Digest>> names_of(const Digest& list) const;  // ascending
+  Result<std::vector<Digest>> named_chunks() const;                // by any list, ascending
   Result<> write_atomically(const std::string& path, ByteView bytes);
 
   UniqueFd root_;

@@ -240,11 +240,6 @@ class World:
     def exchanges(self):
         return [*self.day, *self.reads]
 
-    def is_open(self, exchange):
-        """Whether a test of class Open is about it."""
-        operation = self.operation_of(exchange)
-        return (operation and operation.id == "uploadNew") or (exchange.status == 403 and b"exhausted" in exchange.body)
-
     def operation_of(self, exchange):
         found = self.contract.find(exchange.method, exchange.path)
         return found or (exchange.method == "HEAD" and self.contract.find("GET", exchange.path)) or None
@@ -351,7 +346,7 @@ class TheDocument(Case):
         self.assertEqual(WORLD.broken, [], "\n".join(WORLD.broken))
 
     def test_every_answer_is_in_it(self):
-        self.report([(e, WORLD.answer_faults(e)) for e in WORLD.exchanges() if not WORLD.is_open(e)])
+        self.report([(e, WORLD.answer_faults(e)) for e in WORLD.exchanges()])
 
     def test_what_the_client_sends_is_in_it(self):
         self.report([(e, WORLD.request_faults(e)) for e in WORLD.day])
@@ -434,7 +429,7 @@ class WhoAsks(Case):
         self.report(faults)
 
     def test_each_role_of_an_operation_may_call_it(self):
-        self.report(self.role_faults([op for op in self.operations() if op.id != "environmentRemove"]))
+        self.report(self.role_faults(self.operations()))
 
     def test_health_metrics_and_the_checkpoint_need_no_token_here(self):
         for target in ("/healthz", "/readyz", "/metrics", "/ledger/checkpoint", "/v1/version", "/"):
@@ -568,8 +563,8 @@ class RunEvents(Case):
         self.report([self.refused(WORLD.send("GET", f"/v1/runs/{WORLD.watched}/events", "mal"), 404, "not_found")])
 
 
-class Open(Case):
-    """What the product does not do yet; not registered. Each test is one defect."""
+class Secrets(Case):
+    """Tokens, and what a client can read of a refusal."""
 
     def test_no_token_lies_in_the_clear(self):
         """Neither in the database nor in the log; operator.token is where the first one is written."""
@@ -580,12 +575,6 @@ class Open(Case):
         self.assertTrue(any(p.parent.name == "front" for p in places), f"no database among {places}")
         found = {f"{p.relative_to(WORLD.server.data)} holds {t[:8].decode()}…" for p in [*places, WORLD.server.log] for t in tokens if t[4:36] in p.read_bytes()}
         self.assertEqual(sorted(found), [], f"tokens in the clear, of {len(tokens)}")
-
-    def test_each_role_may_remove_an_environment(self):
-        self.report(self.role_faults(self.operations(id="environmentRemove")))
-
-    def test_a_new_upload_says_its_offset(self):
-        self.report([(e, WORLD.answer_faults(e)) for e in WORLD.exchanges() if e.path == "/v1/uploads"])
 
     def test_a_refusal_has_a_code_that_the_document_knows(self):
         self.report([(e, WORLD.answer_faults(e)) for e in WORLD.exchanges() if e.status == 403 and b"exhausted" in e.body])

@@ -557,8 +557,8 @@ class Users(Case):
         self.accept(self.people["operator"], "user add zoe --role owner")
 
 
-class Open(Quotes):
-    """What the product does not do yet; not registered. Each test is one defect."""
+class Promises(Quotes):
+    """What quote says is what run does; what is removed is gone."""
 
     def test_quote_does_not_refuse_a_program_that_run_would_send(self):
         self.check_quotes({"never sent": (f"{WORLD.program(name='fresh')} --grant {WORLD.give()}", 0)})
