@@ -22,7 +22,7 @@ namespace coffer::api {
 
 // Token: a user; Open: anybody; Local: anybody on this machine, else operators.
 enum class Access : std::uint8_t { Token, Open, Local };
-// Whether an answer holds a secret: it is then never kept.
+// Whether an answer holds a secret: no cache may keep it.
 enum class Secrecy : std::uint8_t { None, Secret };
 
 using Document = Result<Json> (*)(Call& call);                      // with the contract's status

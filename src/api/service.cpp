@@ -244,8 +244,7 @@ void Service::finish(const Understood& request, std::optional<front::AnswerKey> 
                          std::string(request.route->location) + document->text_or("id", ""));
   }
   if (request.route->secrecy == Secrecy::Secret) response.headers.add("Cache-Control", "no-store");
-  // An answer with a secret is given once: whoever lost it asks for a new secret.
-  if (key && request.route->secrecy == Secrecy::None) {
+  if (key) {
     const front::KeptAnswer answer{response.status, std::get<std::string>(response.body)};
     // Not kept, a second call does the same again: the first has been done and is answered.
     if (auto done = front::keep_answer(services_.site, *key, answer); !done) {

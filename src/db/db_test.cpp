@@ -17,7 +17,10 @@ constexpr std::array<std::string_view, 2> kSecond{
 
 class DatabaseFile : public testing::Test {
  protected:
-  DatabaseFile() : file_(testing::TempDir() + "coffer_db_test-" + std::to_string(::getpid()) + ".db") { remove(); }
+  DatabaseFile()
+      : file_(testing::TempDir() + "coffer_db_test-" + std::to_string(::getpid()) + ".db") {
+    remove();
+  }
   ~DatabaseFile() override { remove(); }
   void remove() {
     for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(file_.string() + end);

@@ -1,9 +1,9 @@
 // Answers kept for 24 hours under a client's Idempotency-Key, so that a call can be sent again.
 //
-// Invariants: per user, route and key there is one body and one answer. Whoever calls keeps no
-// answer that holds a secret.
-// Errors: AlreadyExists (idempotency_conflict: the key came with another body), the database's.
-// Thread-safety: the loop thread.
+// Invariants: per user, route and key there is one body and one answer. The database holds a hash
+// of the key and the answer sealed under it: an answer with a secret is as safe as its key is
+// random. Errors: AlreadyExists (idempotency_conflict: the key came with another body), the
+// database's. Thread-safety: the loop thread.
 #pragma once
 
 #include <optional>
