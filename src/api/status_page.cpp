@@ -38,6 +38,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: anywhere; vertical-align: top; }
 th { color: var(--soft); font-weight: 500; }
+th, td:not(:last-child) { white-space: nowrap; }
 footer { margin-top: 2.6rem; color: var(--soft); font-size: .9rem; }
 a { color: inherit; }
 </style>
@@ -72,11 +73,12 @@ std::string facts_list(const StatusFacts& facts) {
   return fmt::format(
       "<dl>\n<dt>State</dt><dd class=\"state {}\">{}</dd>\n"
       "<dt>Version</dt><dd>{}</dd>\n"
-      "<dt>Ledger</dt><dd>{} entries</dd>\n"
+      "<dt>Ledger</dt><dd>{} {}</dd>\n"
       "<dt>Ledger key</dt><dd><code>{}</code></dd>\n"
       "<dt>Keeper</dt><dd><code>{}</code></dd>\n</dl>\n",
       facts.ready ? "ok" : "wait", facts.ready ? "ready" : "not ready for runs",
-      html_escape(facts.version), render_count(facts.entries), html_escape(facts.ledger_vkey),
+      html_escape(facts.version), render_count(facts.entries),
+      facts.entries == 1 ? "entry" : "entries", html_escape(facts.ledger_vkey),
       html_escape(facts.fingerprint));
 }
 

@@ -151,10 +151,11 @@ TEST(Objects, EveryFieldIsNeededAndNoOtherIsTaken) {
     EXPECT_EQ(refusal(object, [](Json&) {}), "");
     EXPECT_TRUE(names(with(object, "zz", Json{1}), "zz"));
     const Json whole = to_json(object);
-    for (const auto& [name, value] : *whole.as_object()) {
+    for (const auto& field : *whole.as_object()) {
+      const std::string& name = field.first;
       const auto message = refusal(object, [&](Json& json) {
         auto& members = *json.as_object();
-        std::erase_if(members, [&](const auto& member) { return member.first == name; });
+        std::erase_if(members, [&name](const auto& member) { return member.first == name; });
       });
       EXPECT_TRUE(names(message, name)) << kind_name(T::kKind) << ": " << message;
     }

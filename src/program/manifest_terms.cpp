@@ -134,7 +134,8 @@ Result<std::vector<Param>> params_from_signed(const std::vector<Param>& defaults
                                               const Json& parameters) {
   const auto* members = parameters.as_object();
   if (members == nullptr) return bad("parameters: must be an object");
-  for (const auto& [name, value] : *members) {
+  for (const auto& member : *members) {
+    const std::string& name = member.first;
     const bool known = std::any_of(defaults.begin(), defaults.end(),
                                    [&name](const Param& param) { return param.name == name; });
     if (!known) return bad(fmt::format("parameters.{}: not in coffer.toml", printable(name, 60)));
