@@ -109,6 +109,14 @@ Result<Service::Understood> Service::find_route(const net::Head& head) const {
       .then("GET /v1/openapi.json lists what there is");
 }
 
+std::string Service::methods_at(const net::Head& head) const {
+  std::vector<std::string> methods;
+  for (const Route* route : routes_) {
+    if (match(route->pattern, head.target.segments)) methods.emplace_back(route->method);
+  }
+  return join(methods, ", ");
+}
+
 Result<front::Caller> Service::authenticate(const net::Head& head, const Route& route) {
   const bool near = services_.reach == Reach::Direct && head.peer.loopback;
   if (route.access == Access::Open || (route.access == Access::Local && near))
@@ -145,6 +153,7 @@ Result<Service::Understood> Service::understand(const net::Head& head) {
 net::Intake Service::admit(const net::Head& head) {
   const auto refuse = [&](const Operation* operation, const Error& error) {
     auto response = problem_response(error);
+    if (response.status == 405) response.headers.add("Allow", methods_at(head));
     services_.metrics.answered(operation != nullptr ? operation->id : "none", response.status);
     return response;
   };

@@ -40,6 +40,7 @@ class Service final : public net::Handler {
   };
   Result<Understood> understand(const net::Head& head);
   Result<Understood> find_route(const net::Head& head) const;
+  std::string methods_at(const net::Head& head) const;
   Result<front::Caller> authenticate(const net::Head& head, const Route& route);
   std::string address_of(const net::Head& head) const;
   Result<Json> read_body(const Understood& request, const net::Request& given) const;

@@ -163,15 +163,15 @@ class Deny {
     keep(::seccomp_rule_add(filter_, refusal_of(name), number, 0));
   }
   void socket_family(scmp_compare comparison, std::uint64_t family) {
-    keep(::seccomp_rule_add(filter_, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-                            SCMP_A0(comparison, family)));
+    const scmp_arg_cmp where{0, comparison, family, 0};
+    keep(::seccomp_rule_add_array(filter_, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, &where));
   }
   void new_namespaces() {
     constexpr std::array<std::uint64_t, 7> kFlags{0x00020000, 0x02000000, 0x04000000, 0x08000000,
                                                   0x10000000, 0x20000000, 0x40000000};
     for (const std::uint64_t flag : kFlags) {
-      keep(::seccomp_rule_add(filter_, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                              SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag)));
+      const scmp_arg_cmp where{0, SCMP_CMP_MASKED_EQ, flag, flag};
+      keep(::seccomp_rule_add_array(filter_, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &where));
     }
   }
   bool ok() const { return ok_; }

@@ -387,7 +387,11 @@ class TheDocument(Case):
             there = {op.method for op in self.operations(path=path)}
             for method in set(METHODS) - there - {"HEAD"}:
                 target = fill(self.operations(path=path)[0], ABSENT)
-                faults.append(self.refused(WORLD.send(method, target), 405, "method_not_allowed"))
+                answer = WORLD.send(method, target)
+                faults.append(self.refused(answer, 405, "method_not_allowed"))
+                allowed = set(answer.headers.get("Allow", "").split(", "))
+                if allowed != there:
+                    faults.append(f"{method} {target}: Allow is {allowed}, wanted {there}")
         self.report(faults)
 
     def test_pages_are_the_whole_list(self):
