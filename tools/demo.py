@@ -52,7 +52,7 @@ def main():
     (pathlib.Path(directory) / "server.pid").write_text(str(story.server.process.pid))
     home = f"HOME={directory}/home"
     print(f"The server still runs at {story.server.url}. Go on by hand:")
-    print(f"  {home}/ada {COFFER} runs ls")
+    print(f"  {home}/ada {COFFER} grant ls")
     print(f"  {home}/stew {COFFER} data show clinic/tumours")
     print(f"  {home}/eve {COFFER} ledger show")
     print(f"and stop it with: kill {story.server.process.pid}")

@@ -51,7 +51,8 @@ Result<int> show_entries(Session& session, const ShowOptions& options) {
   session.print(Json::object({{"items", items}}), [&] {
     std::vector<Cells> rows;
     for (const auto& item : items) {
-      rows.push_back({std::to_string(item.int_or("index", -1)), item.text_or("time", ""),
+      rows.push_back({std::to_string(item.int_or("index", -1)),
+                      item.text_or("kind", "") == "lost" ? "" : item.text_or("time", ""),
                       printable(item.text_or("kind", "")), about(item)});
     }
     return render_table({">ENTRY", "TIME", "KIND", "ABOUT"}, rows);

@@ -41,18 +41,22 @@ constexpr std::string_view kAbout =
 
 Json entry_json(const db::Row& row) {
   const bool open = row.integer(6) != 0 && !row.is_null(4);
+  // Of an entry that was lost with a database only the hash is known.
+  const bool lost = row.text(1) == "lost";
+  const std::string hash = lost ? hex(row.blob(7)) : hex(ledger::leaf_hash(row.blob(3)).bytes);
   return Json::object({{"index", row.integer(0)},
                        {"kind", row.text(1)},
                        {"time", time_text(row.integer(2))},
                        {"entry", text_of(row.blob(3))},
-                       {"hash", hex(ledger::leaf_hash(row.blob(3)).bytes)},
+                       {"hash", hash},
                        {"private", open ? Json{text_of(row.blob(4))} : Json{}},
                        {"nonce", open ? Json{base64(row.blob(5))} : Json{}}});
 }
 
 const std::string& columns() {
   static const std::string kText = fmt::format(
-      "SELECT e.idx, e.kind, e.time, e.public, e.private, e.nonce, {} FROM entries e", kReadable);
+      "SELECT e.idx, e.kind, e.time, e.public, e.private, e.nonce, {}, e.leaf FROM entries e",
+      kReadable);
   return kText;
 }
 
