@@ -201,6 +201,7 @@ TEST_P(RedTeam, GetsNoNamespaceOfItsOwn) {
 TEST_P(RedTeam, IsKilledForCallingAnotherWay) {
   const Outcome outcome = run(attack({"many", "call_of_i386", "call_of_x32"}));
   EXPECT_EQ(outcome.output, "call_of_i386 killed SYS\ncall_of_x32 killed SYS\n");
+  if (GetParam() != Mode::AsRoot) return;  // the controls need not run twice
   EXPECT_EQ(outside({"many", "call_of_i386", "call_of_x32"}),
             "call_of_i386 open\ncall_of_x32 open\n");
 }
