@@ -166,8 +166,8 @@ class Launcher {
   Result<Ended> run(Stage& stage, const Spec& spec, const BeforeStart& before_start = {}) const;
 
   // One question to a kit in an empty Parser cell: its stdout, at most `answer_max` bytes.
-  // Errors: as run(); InvalidArgument (it answered with another status than 0, too much, or too
-  // late: the input was hostile or broken).
+  // Errors: as run(); InvalidArgument (the parser refused its input with status 1), Unavailable (it
+  // ended otherwise, answered too much or too late).
   struct Question {
     Kit kit{Kit::None};
     std::vector<std::string> args{};

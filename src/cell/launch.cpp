@@ -401,6 +401,7 @@ Result<Launcher> Launcher::create(Cgroups cgroups) {
   if (auto usable = cgroups.usable(); !usable) {
     return std::move(usable).error().in("cell_unproven: limits");
   }
+  (void)cgroups.sweep();  // of launchers that were killed
   auto state = std::make_unique<State>();
   state->cgroups = std::move(cgroups);
   state->landlock_abi = coffer::landlock_abi();
@@ -418,7 +419,7 @@ Result<Launcher> Launcher::create(Cgroups cgroups) {
 Result<Ended> Launcher::run(Stage& stage, const Spec& spec, const BeforeStart& before_start) const {
   COFFER_CHECK(check_spec(spec));
   COFFER_TRY(Assembly assembly, assemble(stage, spec));
-  const std::string name = fmt::format("{}-{}", ::getpid(), assembly.directory.filename().string());
+  const std::string name = assembly.directory.filename();
   COFFER_TRY(Group group, state_->cgroups.create(name, {whole_memory(spec.resources),
                                                         spec.resources.pids, spec.resources.cpus}));
   COFFER_TRY(Lines lines, Lines::open(spec, assembly));
@@ -453,7 +454,10 @@ Result<Launcher::Answer> Launcher::ask(Stage& stage, Question question) const {
   COFFER_TRY(Ended ended, run(stage, spec));
   if (ended.ending != Ending::Finished || ended.exit_code != 0 ||
       ended.standard_output.size() > question.answer_max) {
-    return Error{Code::InvalidArgument, "a parser in its cell gave no answer",
+    // A parser that refuses says so with 1; whatever else happens is no statement about its input.
+    const bool refused = ended.ending == Ending::Finished && ended.exit_code == 1;
+    return Error{refused ? Code::InvalidArgument : Code::Unavailable,
+                 refused ? "a parser in its cell refused its input" : "a parser's cell gave no answer",
                  fmt::format("ending {} exit {} said {}", static_cast<int>(ended.ending),
                              ended.exit_code, printable(ended.standard_error, 500))};
   }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <map>
 #include <thread>
 
 #include "os/detail/cgroup_files.h"
@@ -115,15 +116,85 @@ Result<std::uint64_t> cpus_in(const path& group, int version) {
   return quota / std::max<std::uint64_t>(period, 1);
 }
 
+// The pid namespace as a number; empty when it cannot be told.
+std::string pid_namespace() {
+  std::error_code failed;
+  const std::string link = std::filesystem::read_symlink("/proc/self/ns/pid", failed).string();
+  const auto open = link.find('['), close = link.find(']');
+  if (failed || open == std::string::npos || close == std::string::npos) return {};
+  return link.substr(open + 1, close - open - 1);
+}
+
+// In clock ticks since the machine's start: field 22 of /proc/PID/stat, whose second field may hold
+// anything.
+std::optional<std::string> start_time(const std::string& process) {
+  const auto text = read_text("/proc/" + process + "/stat", kFileMax);
+  if (!text) return std::nullopt;
+  const auto behind = text->rfind(") ");
+  if (behind == std::string::npos) return std::nullopt;
+  constexpr std::size_t kStartTime = 22 - 3;
+  const auto words = split(std::string_view{*text}.substr(behind + 2), ' ');
+  return words.size() > kStartTime ? std::optional{words[kStartTime]} : std::nullopt;
+}
+
+// Whose group it is, as its name tells: "SPACE.PID.START.name".
+struct Owner {
+  std::string space, pid, start;
+
+  static Result<Owner> self() {
+    const std::string pid = std::to_string(::getpid());
+    auto start = start_time(pid);
+    std::string space = pid_namespace();
+    if (!start || space.empty()) {
+      return Error{Code::FailedPrecondition, "cell_unproven: limits (/proc does not show processes)"};
+    }
+    return Owner{std::move(space), pid, *std::move(start)};
+  }
+  static std::optional<Owner> of_group(const std::string& name) {
+    const auto words = split(name, '.');
+    if (words.size() < 4) return std::nullopt;
+    return Owner{words[0], words[1], words[2]};
+  }
+  std::string name_group(const std::string& name) const {
+    return join({space, pid, start, name}, ".");
+  }
+  bool lives() const { return start_time(pid) == start; }
+};
+
 }  // namespace
+
+std::size_t Cgroups::sweep() const {
+  const std::string space = pid_namespace();
+  std::map<std::string, Group> left;
+  for (const auto& base : bases_) {
+    std::error_code unreadable;
+    for (const auto& entry : std::filesystem::directory_iterator(base.base, unreadable)) {
+      const std::string name = entry.path().filename();
+      const auto owner = Owner::of_group(name);
+      if (!owner || owner->space != space || owner->lives()) continue;
+      Group& group = left.try_emplace(name, Group{}).first->second;
+      if (std::find(group.made_.begin(), group.made_.end(), entry.path()) == group.made_.end()) {
+        group.made_.push_back(entry.path());
+      }
+    }
+  }
+  for (auto& [name, group] : left) {
+    for (std::size_t at = 0; at < bases_.size(); ++at) {
+      group.versions_[at] = bases_[at].version;
+      group.directories_[at] = bases_[at].base / name;
+    }
+  }
+  return left.size();  // and each goes with its Group
+}
 
 Result<Group> Cgroups::create(const std::string& name, const GroupLimits& limits) const {
   COFFER_CHECK(usable());
+  COFFER_TRY(const Owner owner, Owner::self());
   Group group;
   for (const Controller controller : kControllers) {
     const auto at = static_cast<std::size_t>(controller);
     group.versions_[at] = base(controller).version;
-    group.directories_[at] = base(controller).base / name;
+    group.directories_[at] = base(controller).base / owner.name_group(name);
     const path& directory = group.directories_[at];
     if (std::find(group.made_.begin(), group.made_.end(), directory) == group.made_.end()) {
       if (::mkdir(directory.c_str(), 0755) != 0) return system_error("make a control group", errno);

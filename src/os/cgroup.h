@@ -6,7 +6,8 @@
 // already run inside a subtree that is theirs (then the base is where they are).
 // Invariants: a Group's limits were read back right after they were written; swap is not used
 // beyond the memory limit where the kernel can say so. A Group is killed and removed on
-// destruction. Units: bytes, whole processors, processes and threads together. Errors:
+// destruction; one whose process was killed before that is found by its name, which tells its owner
+// (pid namespace, pid and start time, so that a pid used again is not mistaken), and swept. Units: bytes, whole processors, processes and threads together. Errors:
 // FailedPrecondition (a limit cannot be enforced here; message names the controller and the command
 // that mends it), Unavailable (the group is not empty yet), Internal. Thread-safety: none. Source:
 // Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{memory,pids}.rst.
@@ -58,8 +59,11 @@ class Cgroups {
   }
   // Errors: FailedPrecondition, naming every controller that is missing and what mends it.
   Result<> usable() const;
-  // `name`: unique among live groups. Errors: as above; AlreadyExists.
+  // `name`: unique among this process's live groups. Errors: as above; AlreadyExists.
   Result<Group> create(const std::string& name, const GroupLimits& limits) const;
+  // Kills and removes the groups of processes of this pid namespace that are no more. Returns how
+  // many went.
+  std::size_t sweep() const;
 
  private:
   std::array<ControllerBase, 3> bases_;

@@ -42,6 +42,14 @@ class CgroupLimits : public ::testing::Test {
     return child.wait(20s).value();
   }
 
+  std::filesystem::path group_named(const std::string& name) const {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(cgroups_.base(Controller::Memory).base)) {
+      if (entry.path().string().ends_with("." + name)) return entry.path();
+    }
+    return {};
+  }
+
   Cgroups cgroups_{Cgroups::detect()};
 };
 
@@ -50,11 +58,38 @@ TEST_F(CgroupLimits, AreReadBackAndRemovedWithTheGroup) {
   {
     auto group = cgroups_.create(fresh_name("back"), kLimits).value();
     EXPECT_EQ(group.read_back().value(), kLimits);
-    made = cgroups_.base(Controller::Memory).base / fresh_name("back");
-    EXPECT_TRUE(std::filesystem::exists(made));
+    made = group_named(fresh_name("back"));
+    EXPECT_FALSE(made.empty());
     EXPECT_EQ(cgroups_.create(fresh_name("back"), kLimits).error().code, Code::AlreadyExists);
   }
   EXPECT_FALSE(std::filesystem::exists(made));
+}
+
+TEST_F(CgroupLimits, AreSweptWhenTheirProcessWasKilled) {
+  auto kept = cgroups_.create(fresh_name("kept"), kLimits).value();
+  const std::string left = fresh_name("left");
+  auto ready = make_channel_pair().value();
+  auto child = Process::fork([&] {
+                 auto group = cgroups_.create(left, kLimits).value();
+                 const pid_t inner = ::fork();
+                 if (inner == 0) {
+                   ::pause();
+                   ::_exit(0);
+                 }
+                 if (group.clone_fd() < 0 && !group.attach(inner)) return 1;
+                 (void)!::write(ready.second.get(), "r", 1);
+                 ::pause();
+                 return 0;
+               }).value();
+  char byte = 0;
+  ASSERT_EQ(::read(ready.first.get(), &byte, 1), 1);
+  EXPECT_EQ(cgroups_.sweep(), 0U) << "its process lives";
+  child.signal(SIGKILL);
+  ASSERT_TRUE(child.wait(10s));
+  ASSERT_FALSE(group_named(left).empty()) << "a killed process takes nothing away";
+  EXPECT_GE(cgroups_.sweep(), 1U);
+  EXPECT_TRUE(group_named(left).empty());
+  EXPECT_FALSE(group_named(fresh_name("kept")).empty());
 }
 
 TEST_F(CgroupLimits, StopForksAtThePidsLimit) {

@@ -1,5 +1,6 @@
 #include "worker/program_terms.h"
 
+#include "base/log.h"
 #include "program/manifest.h"
 #include "program/tree.h"
 
@@ -45,7 +46,8 @@ Result<ProgramTerms> check_program(const Workplace& place, cell::Stage& stage,
                                     .ids = place.ids};
   auto answer = place.launcher.ask(stage, std::move(question));
   if (!answer) {
-    if (answer.error().code == Code::FailedPrecondition) return std::move(answer).error();
+    if (answer.error().code != Code::InvalidArgument) return std::move(answer).error();
+    log_error("worker", "terms differ", answer.error());
     return no_environment("coffer.toml says something else than the signed run");
   }
   COFFER_TRY(const Json terms, Json::parse(answer->text));

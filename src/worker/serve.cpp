@@ -136,6 +136,7 @@ class Worker {
     if (!job.told.empty() && decode_is_last(job.told.back())) return;
     log_line("worker", "supervisor ended without a last word",
              {{"job", job.key}, {"signal", std::int64_t{status ? status->signal : 0}}});
+    (void)Cgroups::detect().sweep();
     // Not started: the front gives everything back. Started: lost at its last slot, or cancelled.
     auto run = Digest::parse(job.key);
     if (!run || !job.told.empty()) return;
