@@ -8,9 +8,12 @@
 #include "app/identity.h"
 #include "app/supervisor.h"
 #include "base/log.h"
+#include "env/job.h"
 #include "env/serve.h"
 #include "keeper/serve.h"
+#include "os/cgroup.h"
 #include "os/confine.h"
+#include "os/files.h"
 #include "worker/serve.h"
 
 namespace coffer::app {
@@ -52,9 +55,21 @@ Result<> serve_worker(const ServerOptions& options) {
   return worker::serve(UniqueFd{kControlFd}, {.data = options.data});
 }
 
+// Under a user of its own, who can make user namespaces and the control groups given to him.
 Result<> serve_builder(const ServerOptions& options) {
   const auto cache = env::cache_directory();
-  COFFER_CHECK(confine(for_cells(Sockets::Internet)));
+  auto confinement = for_cells(Sockets::Internet);
+  if (const auto own = identity_of(kBuilderUid)) {
+    const std::string groups = "coffer-" + std::to_string(own->uid);
+    COFFER_CHECK(delegate_groups(groups, own->uid, own->gid));
+    COFFER_CHECK(enter_delegated_groups(groups, own->uid, own->gid));
+    COFFER_CHECK(make_directories(cache, 0755));
+    COFFER_CHECK(env::give_to_builder(cache));
+    COFFER_CHECK(env::give_to_builder(options.data / "env"));
+    confinement.identity = own;
+    confinement.capabilities = Capabilities::DropAll;
+  }
+  COFFER_CHECK(confine(confinement));
   return env::serve(UniqueFd{kControlFd}, {.data = options.data, .cache = cache});
 }
 

@@ -110,5 +110,8 @@ class Group {
 // Errors: Denied (not root), FailedPrecondition (no cgroup file system).
 Result<std::vector<std::string>> delegate_groups(const std::string& base_name, uid_t uid,
                                                  gid_t gid);
+// Moves this process, which is still root, to where it may make groups as `uid`: on v2 a process
+// must already be inside the subtree of its user. Errors: as above.
+Result<> enter_delegated_groups(const std::string& base_name, uid_t uid, gid_t gid);
 
 }  // namespace coffer

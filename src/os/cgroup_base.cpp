@@ -20,6 +20,7 @@ using cgroup_detail::Hierarchy;
 using std::filesystem::path;
 
 constexpr std::size_t kProcFileMax = std::size_t{1} << 22;
+constexpr const char* kOwnLeaf = "server";  // where processes are that make groups beside it
 
 // "/sys/fs/cgroup" of a mountinfo line, its octal escapes undone.
 std::string unescape(std::string_view text) {
@@ -88,14 +89,14 @@ std::optional<path> delegated_v2(const path& mount, const std::vector<std::strin
   const auto own = own_v2(mount);
   if (!own) return std::nullopt;
   path subtree = *own;
-  if (subtree.filename() == "server") subtree = subtree.parent_path();
+  if (subtree.filename() == kOwnLeaf) subtree = subtree.parent_path();
   if (!may_make_groups(subtree)) return std::nullopt;
   const auto available = words_of(subtree / "cgroup.controllers");
   for (const auto& name : controllers) {
     if (!contains(available, name)) return std::nullopt;
   }
   if (subtree == *own) {
-    const path leaf = subtree / "server";
+    const path leaf = subtree / kOwnLeaf;
     if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) return std::nullopt;
     const auto processes = read_text(subtree / "cgroup.procs", kProcFileMax);
     if (!processes) return std::nullopt;
@@ -254,6 +255,22 @@ Result<std::vector<std::string>> delegate_groups(const std::string& base_name, u
                  "no cgroup hierarchy with memory, pids or cpu is mounted"};
   }
   return done;
+}
+
+Result<> enter_delegated_groups(const std::string& base_name, uid_t uid, gid_t gid) {
+  for (const auto& hierarchy : cgroup_detail::hierarchies()) {
+    const path base = hierarchy.mount / base_name;
+    if (hierarchy.version != 2 || ::access(base.c_str(), F_OK) != 0) continue;
+    const path leaf = base / kOwnLeaf;
+    if (::mkdir(leaf.c_str(), 0755) != 0 && errno != EEXIST) {
+      return system_error("make " + leaf.string(), errno);
+    }
+    for (const auto& file : {leaf, leaf / "cgroup.procs"}) {
+      if (::chown(file.c_str(), uid, gid) != 0) return system_error("give " + file.string(), errno);
+    }
+    COFFER_CHECK(cgroup_detail::write_value(leaf / "cgroup.procs", std::to_string(::getpid())));
+  }
+  return {};
 }
 
 }  // namespace coffer

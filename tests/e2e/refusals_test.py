@@ -147,6 +147,18 @@ class Case(unittest.TestCase):
         return (person or self.ada).ask(f"runs wait {run}", status=None)
 
 
+class Processes(Case):
+    @unittest.skipUnless(os.geteuid() == 0, "an ordinary user's processes all are that user's")
+    def test_each_has_a_user_of_its_own_and_no_right_it_does_not_need(self):
+        for name, pid in WORLD.server.pids().items():
+            status = dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+            uid = {"front": "991001", "keeper": "991002", "builder": "991003", "worker": "0"}[name]
+            self.assertEqual(status["Uid"].split(), [uid] * 4, name)
+            self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"), name)
+            if name != "worker":
+                self.assertEqual({status[c] for c in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {"0" * 16}, name)
+
+
 class Grants(Case):
     def test_ungraded_data_is_not_granted(self):
         name = WORLD.dataset("clinic/raw")
