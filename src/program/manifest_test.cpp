@@ -222,6 +222,14 @@ TEST(Manifest, NumbersAreTheTextOfTheFileAndNoDouble) {
   EXPECT_EQ(number.max.text(), "0.3");
 }
 
+TEST(Manifest, ABrokenTableHeaderIsRefused) {
+  for (const char* broken : {"[=", "[[=]]", "[", "[a.=]", "[\n]"}) {
+    const auto refused = parse_manifest(broken);
+    ASSERT_FALSE(refused) << broken;
+    EXPECT_TRUE(refused.error().message.starts_with("coffer.toml: ")) << refused.error().message;
+  }
+}
+
 TEST(Manifest, ALargeFileIsRefused) {
   const std::string room(kManifestBytesMax - kExample.size(), '#');
   EXPECT_TRUE(parse_manifest(std::string(kExample) + room));
