@@ -1,5 +1,5 @@
 # Two commands on a bare Debian 12: `make demo`, `make test`. Everything else is for those who stay.
-.PHONY: all demo test build build-tests deps check clean
+.PHONY: all demo test fuzz build build-tests deps check clean
 preset ?= release
 built = build/$(preset)
 
@@ -16,6 +16,10 @@ test: build-tests check ## Builds and runs every test.
 check: ## What a machine can see of the rules of the house.
 	@python3 tools/check_layers.py
 	@python3 tools/tidy.py
+
+fuzz: deps ## Each parser of outside bytes, a minute each, under clang's fuzzer.
+	@tools/deps clang
+	@tools/fuzz
 
 build: deps
 	@[ -e $(built)/build.ninja ] || cmake -G Ninja --preset $(preset) -DBUILD_TESTING=ON >/dev/null

@@ -222,8 +222,8 @@ TEST(Manifest, NumbersAreTheTextOfTheFileAndNoDouble) {
   EXPECT_EQ(number.max.text(), "0.3");
 }
 
-TEST(Manifest, ABrokenTableHeaderIsRefused) {
-  for (const char* broken : {"[=", "[[=]]", "[", "[a.=]", "[\n]"}) {
+TEST(Manifest, TextThatIsNotTomlIsRefused) {
+  for (const char* broken : {"[=", "[[=]]", "[", "[a.=]", "[\n]", "\xef\xbb\x83so:!"}) {
     const auto refused = parse_manifest(broken);
     ASSERT_FALSE(refused) << broken;
     EXPECT_TRUE(refused.error().message.starts_with("coffer.toml: ")) << refused.error().message;

@@ -93,7 +93,10 @@ class Parser {
     }
     const auto file = by_path_.find(row.fields[kFile]);
     if (file == by_path_.end()) return wrong("file", "is none of the dataset");
-    if (row.fields[kColumn].starts_with(kTagPrefix)) return tag(row.fields);
+    // A table has no embedded tags, and may have a column of any name.
+    if (!readable_[file->second] && row.fields[kColumn].starts_with(kTagPrefix)) {
+      return tag(row.fields);
+    }
     if (row.fields[kColumn].empty()) return whole_file(out_.files[file->second], row.fields);
     return column(file->second, row.fields);
   }

@@ -38,6 +38,14 @@ TEST(ColumnsCsv, ReadsBackWhatItWrote) {
   EXPECT_EQ(*back, sample());
 }
 
+TEST(ColumnsCsv, AColumnMayBeNamedLikeATag) {
+  Proposal proposal = sample();
+  proposal.files[0].columns[1].name = "tag:radius";
+  const auto back = parse_columns_csv(render_columns_csv(proposal), proposal);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back, proposal);
+}
+
 TEST(ColumnsCsv, ShowsFilesColumnsAndTags) {
   const std::string text = render_columns_csv(sample());
   EXPECT_TRUE(text.starts_with("file,column,kind,type,values,min,max,blanks,publish,reason\n"));

@@ -55,6 +55,7 @@ const std::vector<program::Output>& outputs() {
 class Out {
  public:
   Out() {
+    (void)outputs();  // which must outlive this
     std::array<char, 32> pattern{"/tmp/coffer_fuzz_XXXXXX"};
     path_ = ::mkdtemp(pattern.data());
     fd_ = UniqueFd{::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
