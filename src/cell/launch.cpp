@@ -456,10 +456,11 @@ Result<Launcher::Answer> Launcher::ask(Stage& stage, Question question) const {
       ended.standard_output.size() > question.answer_max) {
     // A parser that refuses says so with 1; whatever else happens is no statement about its input.
     const bool refused = ended.ending == Ending::Finished && ended.exit_code == 1;
-    return Error{refused ? Code::InvalidArgument : Code::Unavailable,
-                 refused ? "a parser in its cell refused its input" : "a parser's cell gave no answer",
-                 fmt::format("ending {} exit {} said {}", static_cast<int>(ended.ending),
-                             ended.exit_code, printable(ended.standard_error, 500))};
+    return Error{
+        refused ? Code::InvalidArgument : Code::Unavailable,
+        refused ? "a parser in its cell refused its input" : "a parser's cell gave no answer",
+        fmt::format("ending {} exit {} said {}", static_cast<int>(ended.ending), ended.exit_code,
+                    printable(ended.standard_error, 500))};
   }
   return Answer{std::move(ended.standard_output), std::move(ended.out)};
 }

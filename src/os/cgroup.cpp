@@ -146,7 +146,8 @@ struct Owner {
     auto start = start_time(pid);
     std::string space = pid_namespace();
     if (!start || space.empty()) {
-      return Error{Code::FailedPrecondition, "cell_unproven: limits (/proc does not show processes)"};
+      return Error{Code::FailedPrecondition,
+                   "cell_unproven: limits (/proc does not show processes)"};
     }
     return Owner{std::move(space), pid, *std::move(start)};
   }

@@ -7,10 +7,11 @@
 // Invariants: a Group's limits were read back right after they were written; swap is not used
 // beyond the memory limit where the kernel can say so. A Group is killed and removed on
 // destruction; one whose process was killed before that is found by its name, which tells its owner
-// (pid namespace, pid and start time, so that a pid used again is not mistaken), and swept. Units: bytes, whole processors, processes and threads together. Errors:
-// FailedPrecondition (a limit cannot be enforced here; message names the controller and the command
-// that mends it), Unavailable (the group is not empty yet), Internal. Thread-safety: none. Source:
-// Linux Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{memory,pids}.rst.
+// (pid namespace, pid and start time, so that a pid used again is not mistaken), and swept. Units:
+// bytes, whole processors, processes and threads together. Errors: FailedPrecondition (a limit
+// cannot be enforced here; message names the controller and the command that mends it), Unavailable
+// (the group is not empty yet), Internal. Thread-safety: none. Source: Linux
+// Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/{memory,pids}.rst.
 #pragma once
 
 #include <sys/types.h>

@@ -73,7 +73,8 @@ void program(std::string_view input) {
   {
     const UniqueFd directory{::open((parent / "in").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
     const UniqueFd stream = fuzz::file_of(input);
-    (void)cell::kit::unpack(stream.get(), directory.get(), {.bytes_max = 1 << 20, .entries_max = 50})
+    (void)cell::kit::unpack(stream.get(), directory.get(),
+                            {.bytes_max = 1 << 20, .entries_max = 50})
         .has_value();
   }
   for (const auto& entry : std::filesystem::recursive_directory_iterator(parent)) {
@@ -110,7 +111,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
       const UniqueFd file = fuzz::file_of(input);
       vault::PackReader reader{file.get()};
       for (auto record = reader.next(); record && *record; record = reader.next()) {
-        fuzz::must((*record)->bytes.size() <= vault::kSealedMax, "a chunk is never above its bound");
+        fuzz::must((*record)->bytes.size() <= vault::kSealedMax,
+                   "a chunk is never above its bound");
       }
       break;
     }

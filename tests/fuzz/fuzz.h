@@ -1,6 +1,6 @@
 // What fuzz targets share. A target is one function that takes bytes from outside and must neither
-// crash, leak nor break the promise it states with must(). Built with clang's fuzzer by `make fuzz`;
-// in every other build tests/fuzz/replay.cpp runs the corpus and seeded mutations of it.
+// crash, leak nor break the promise it states with must(). Built with clang's fuzzer by `make
+// fuzz`; in every other build tests/fuzz/replay.cpp runs the corpus and seeded mutations of it.
 //
 // Thread-safety: none. Source: LLVM libFuzzer documentation.
 #pragma once
@@ -36,8 +36,8 @@ inline std::string_view text_in(const std::uint8_t* data, std::size_t size) {
 // A file in memory that holds `bytes`, to be read from its start.
 inline UniqueFd file_of(std::string_view bytes) {
   UniqueFd file{::memfd_create("fuzz", MFD_CLOEXEC)};
-  must(file && ::write(file.get(), bytes.data(), bytes.size()) ==
-                   static_cast<ssize_t>(bytes.size()) &&
+  must(file &&
+           ::write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
            ::lseek(file.get(), 0, SEEK_SET) == 0,
        "a file in memory");
   return file;

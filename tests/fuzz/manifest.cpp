@@ -1,6 +1,7 @@
 // coffer.toml, and the declaration that a run signs.
-#include "fuzz/fuzz.h"
 #include "program/manifest.h"
+
+#include "fuzz/fuzz.h"
 
 using namespace coffer;
 

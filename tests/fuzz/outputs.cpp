@@ -67,9 +67,11 @@ class Out {
   int fd() const { return fd_.get(); }
   void put(const program::Output& output, std::string_view bytes) const {
     for (const auto& other : outputs()) (void)::unlinkat(fd(), other.file().c_str(), 0);
-    const UniqueFd file{::openat(fd(), output.file().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)};
-    fuzz::must(::write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()),
-               "the output is there");
+    const UniqueFd file{
+        ::openat(fd(), output.file().c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)};
+    fuzz::must(
+        ::write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()),
+        "the output is there");
   }
 
  private:
@@ -90,7 +92,8 @@ void check_object(std::size_t which, gate::BitString object) {
   const auto& output = outputs()[which];
   const auto canonical = gate::Canonical::decode(output, object);
   fuzz::must(canonical.has_value(), "an object has a canonical file");
-  fuzz::must(object.length <= program::object_bits_max(output), "an object is never above its bound");
+  fuzz::must(object.length <= program::object_bits_max(output),
+             "an object is never above its bound");
   const auto text = canonical->text();
   fuzz::must(text.has_value() && text->size() == canonical->size(), "a file has the size it says");
   fuzz::must(judge_one(which, *text).object == object, "the canonical file is the same object");

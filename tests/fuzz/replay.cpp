@@ -1,6 +1,6 @@
 // Runs a fuzz target without a fuzzer: every file of the corpus folders given, and seeded mutations
-// of them. COFFER_SEED and COFFER_MUTATIONS change what is tried; a crash is preceded by the input's
-// file, the seed and the number of the mutation.
+// of them. COFFER_SEED and COFFER_MUTATIONS change what is tried; a crash is preceded by the
+// input's file, the seed and the number of the mutation.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -1,9 +1,10 @@
 // The scanner of files that are added (CSV, images, DICOM), and the steward's columns.csv.
+#include "scan/scanner.h"
+
 #include <algorithm>
 
 #include "fuzz/fuzz.h"
 #include "scan/columns_csv.h"
-#include "scan/scanner.h"
 
 using namespace coffer;
 
