@@ -139,7 +139,10 @@ Result<> make_directories(const std::filesystem::path& path, mode_t mode) {
   for (const auto& component : path) {
     reached /= component;
     if (reached == "/" || reached == "." || component.empty()) continue;
-    if (::mkdir(reached.c_str(), mode) == 0) continue;
+    if (::mkdir(reached.c_str(), mode) == 0) {
+      COFFER_CHECK(sync_directory(parent_of(reached)));
+      continue;
+    }
     const int error_number = errno;
     struct stat status {};
     if (error_number == EEXIST && ::stat(reached.c_str(), &status) == 0 &&

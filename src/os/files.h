@@ -2,8 +2,8 @@
 //
 // Functions that take a directory descriptor and a relative path resolve it with openat2 beneath
 // that directory: no `..` above it, no symbolic link, no magic link on the way.
-// Durability: write_file() returns after file and directory were synced; a crash leaves the old
-// content or the new one.
+// Durability: write_file() and make_directories() return after what they made was synced; a crash
+// leaves the old content or the new one.
 // Units: sizes in bytes, modes as in chmod(2).
 // Errors: NotFound; AlreadyExists; Denied (permission); InvalidArgument (no regular file, above
 // the limit, a path that leads outside); Unavailable (no space, input or output error), with the
@@ -42,7 +42,8 @@ inline Result<> write_text(const std::filesystem::path& path, std::string_view t
   return write_file(path, bytes_of(text), mode);
 }
 Result<> sync_directory(const std::filesystem::path& directory);
-// Makes the directory and its missing parents, all of that mode; one that exists is left alone.
+// Makes the directory and its missing parents, all of that mode, each synced into its parent; one
+// that exists is left alone.
 Result<> make_directories(const std::filesystem::path& path, mode_t mode = 0700);
 
 Result<UniqueFd> open_directory(const std::filesystem::path& path);

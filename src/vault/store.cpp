@@ -32,15 +32,22 @@ std::string chunk_path(const Digest& name) {
 std::string list_path(const Digest& list) { return "lists/" + hex_of(list); }
 std::string public_path(const Digest& list) { return "public/" + hex_of(list); }
 
-Result<> make_directory(int at, const std::string& name) {
-  if (::mkdirat(at, name.c_str(), 0750) == 0 || errno == EEXIST) return {};
-  return system_error("a directory of the vault cannot be made");
-}
-
 Result<UniqueFd> open_directory(int at, const std::string& name) {
   UniqueFd fd{::openat(at, name.c_str(), kDirectory)};
   if (!fd) return system_error("a directory of the vault cannot be opened");
   return fd;
+}
+
+// Synced into its parent when it is new.
+Result<> make_directory(int at, const std::string& name) {
+  if (::mkdirat(at, name.c_str(), 0750) != 0) {
+    if (errno == EEXIST) return {};
+    return system_error("a directory of the vault cannot be made");
+  }
+  const auto slash = name.rfind('/');
+  COFFER_TRY(const UniqueFd parent,
+             open_directory(at, slash == std::string::npos ? "." : name.substr(0, slash)));
+  return sync(parent.get());
 }
 
 // Calls `visit` with the name of each entry of the directory `path` below `root`; none when the
@@ -131,8 +138,6 @@ Result<Store> Store::create(const std::string& vault, const std::string& dataset
   for (const char* name : {"chunks", "lists", "public", "tmp"}) {
     COFFER_CHECK(make_directory(root.get(), name));
   }
-  COFFER_CHECK(sync(root.get()));
-  COFFER_CHECK(sync(parent.get()));
   return Store{std::move(root)};
 }
 

@@ -1,0 +1,436 @@
+// Front and keeper over a simulated disk: the power fails at any write, and nothing that was
+// acknowledged is lost, spent twice or contradicted.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <mutex>
+#include <random>
+#include <thread>
+
+#include "front/append.h"
+#include "front/users.h"
+#include "keeper/keeper.h"
+#include "keeper/test_world.h"
+#include "ledger/checkpoint.h"
+#include "ledger/verify.h"
+#include "os/files.h"
+#include "simulation/disk.h"
+
+namespace coffer::simulation {
+namespace {
+
+namespace fs = std::filesystem;
+using keeper::test::kDay;
+using keeper::test::kStart;
+using keeper::test::time_of;
+
+constexpr std::array kPeople{"root", "stew", "ada", "rex"};
+constexpr std::uint64_t kLimitBits = 5000;
+
+int crashes_wanted() {
+  const char* wanted = std::getenv("COFFER_CRASHES");
+  return wanted != nullptr ? std::atoi(wanted) : 60;
+}
+
+// Keeper and front on one directory, with the keeper answering in a thread of its own.
+class Machine {
+ public:
+  Machine(const fs::path& data, const ManualClock& clock) : data_(data), clock_(clock) {}
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+  ~Machine() { stop(); }
+
+  Result<> start() {
+    for (const char* folder : {"front", "front/uploads", "keeper", "ledger", "vault"}) {
+      COFFER_CHECK(make_directories(data_ / folder));
+    }
+    COFFER_TRY(auto made, keeper::Keeper::open({data_ / "keeper", "coffer.example/ledger"},
+                                               *key_from(sha256("master").bytes), clock_));
+    keeper_.emplace(std::move(made));
+    COFFER_TRY(ChannelPair line, make_channel_pair());
+    COFFER_TRY(ChannelPair control, make_channel_pair());
+    thread_ = std::thread{[this, fd = std::make_shared<UniqueFd>(std::move(line.first)),
+                           supervisor = std::make_shared<UniqueFd>(std::move(control.first))] {
+      Channel channel{std::move(*fd)};
+      serve(channel);
+      supervisor->reset();  // then nobody waits for another keeper
+    }};
+    COFFER_TRY(site_, front::open_site(data_, clock_));
+    site_->links = front::Links{std::move(control.second)};
+    site_->links.accept(PeerTag::Keeper, std::move(line.second));
+    COFFER_CHECK(front::resend_pending(*site_));
+    COFFER_CHECK(front::check_against_keeper(*site_));
+    return front::publish_ledger(*site_);
+  }
+
+  void stop() {
+    site_.reset();  // its end of the line closes
+    if (thread_.joinable()) thread_.join();
+    keeper_.reset();
+  }
+
+  front::Site& site() { return *site_; }
+
+  Result<keeper::Reply> ask(const keeper::Request& request) {
+    using keeper::Peer;
+    if (std::holds_alternative<keeper::Open>(request) ||
+        std::holds_alternative<keeper::Started>(request) ||
+        std::holds_alternative<keeper::Report>(request)) {
+      return ask_keeper(Peer::Worker, request);
+    }
+    if (keeper::is_query(request)) return ask_keeper(Peer::Front, request);
+    COFFER_TRY(auto appended, front::append(*site_, request, extra_of(request)));
+    COFFER_CHECK(front::publish_ledger(*site_));
+    return keeper::Reply{std::move(appended)};
+  }
+
+ private:
+  void serve(Channel& channel) {
+    for (;;) {
+      auto record = channel.receive(kForever);
+      if (!record) return;
+      const std::lock_guard lock{mutex_};
+      const auto replies = keeper_->answer({{keeper::Peer::Front, *std::move(record)}});
+      if (!replies || !channel.send(replies->front(), kForever)) return;
+    }
+  }
+
+  Result<keeper::Reply> ask_keeper(keeper::Peer peer, const keeper::Request& request) {
+    const std::lock_guard lock{mutex_};
+    COFFER_TRY(const auto replies, keeper_->answer({{peer, keeper::encode(request)}}));
+    return keeper::decode_reply(replies.front());
+  }
+
+  // What the front adds to a settlement: which outputs there were.
+  Json extra_of(const keeper::Request& request) {
+    Json extra = Json::object({{"time", site_->now_ms()}, {"user", "ada"}});
+    const auto* settle = std::get_if<keeper::Settle>(&request);
+    if (settle == nullptr) return extra;
+    const auto reply = ask_keeper(keeper::Peer::Front, keeper::RunQuery{settle->run});
+    Json outputs = Json::array();
+    if (const auto* run = reply ? std::get_if<keeper::RunReply>(&*reply) : nullptr;
+        run != nullptr && run->report) {
+      for (const auto& output : run->report->outputs) {
+        outputs.push(
+            Json::object({{"name", output.name}, {"commitment", output.commitment.text()}}));
+      }
+    }
+    extra.set("outputs", std::move(outputs));
+    return extra;
+  }
+
+  fs::path data_;
+  const ManualClock& clock_;
+  std::mutex mutex_;
+  std::optional<keeper::Keeper> keeper_;
+  std::unique_ptr<front::Site> site_;
+  std::thread thread_;
+};
+
+// What somebody was told, and how far the disk was then.
+struct Told {
+  std::size_t changes;
+  keeper::Appended answer;
+};
+
+// People, data, grants and runs, each step chosen by a seed.
+class Workload {
+ public:
+  Workload(Machine& machine, ManualClock& clock, std::uint64_t seed)
+      : machine_(machine), clock_(clock), random_(seed) {}
+
+  // Calls `told` after each acknowledgement. Ends early when a step is not acknowledged.
+  void play(int steps, const std::function<void(const keeper::Appended&)>& told) {
+    told_ = told;
+    if (!begin()) return;
+    for (int i = 0; i < steps && alive_; ++i) step();
+  }
+  keeper::test::World& world() { return *world_; }
+  const std::vector<Digest>& grants() const { return grants_; }
+
+ private:
+  // "" when it was accepted.
+  bool does(const keeper::Request& request) {
+    if (!alive_) return false;
+    const auto reply = world_->ask(request);
+    if (!reply) {
+      // A refusal by the rules is no fault of the disk.
+      if (reply.error().code == Code::Unavailable || reply.error().code == Code::Internal) {
+        alive_ = false;
+      }
+      return false;
+    }
+    if (const auto* appended = std::get_if<keeper::Appended>(&*reply)) told_(*appended);
+    return !std::holds_alternative<keeper::Refused>(*reply);
+  }
+
+  bool begin() {
+    auto& site = machine_.site();
+    if (!front::first_operator(site)) return false;
+    const front::Caller operator_{"operator", {"operator"}};
+    for (const char* name : kPeople) {
+      if (!front::add_user(site, operator_, name, {"owner", "researcher", "reviewer"})) {
+        return false;
+      }
+    }
+    world_.emplace(site.status.ledger_vkey, site.status.seal_key,
+                   [this](const keeper::Request& request) { return machine_.ask(request); });
+    for (const char* name : kPeople) {
+      auto person = std::make_unique<keeper::test::Person>(keeper::test::Person{
+          name, keeper::test::sign_key_of(name), keeper::test::seal_key_of(name), {}});
+      person->object = world_->key_object(name, person->sign, person->seal);
+      const auto role =
+          std::string_view{name} == "root" ? keeper::KeyRole::Operator : keeper::KeyRole::User;
+      if (!does(keeper::RegisterKey{world_->seed(),
+                                    render(grant::sign(person->object, person->sign)), role})) {
+        return false;
+      }
+      people_[name] = std::move(person);
+    }
+    const auto manifest = world_->manifest_object(stew(), keeper::test::kId);
+    manifest_ = digest_of(manifest);
+    if (!does(world_->add_manifest(stew(), manifest))) return false;
+    const auto card = world_->card_object(stew(), keeper::test::kId, manifest_);
+    if (!does(keeper::SetCard{world_->seed(), render(grant::sign(card, stew().sign))})) {
+      return false;
+    }
+    const auto limit = world_->limit_object(stew(), keeper::test::kId, kLimitBits);
+    return does(keeper::SetLimit{world_->seed(), render(grant::sign(limit, stew().sign))});
+  }
+
+  void step() {
+    advance(below(3000));
+    switch (below(8)) {
+      case 0:
+        give();
+        break;
+      case 1:
+      case 2:
+      case 3:
+        submit();
+        break;
+      case 4:
+        cancel();
+        break;
+      default:
+        carry_on();
+    }
+  }
+
+  void give() {
+    auto terms = world_->grant_object(stew(), keeper::test::kId, *people_["ada"]);
+    terms.approver_keys = {people_["rex"]->sign.public_key()};
+    terms.approvals_needed = 1;
+    terms.budgets.bits = 1600;
+    terms.budgets.runs = 9;
+    terms.auto_bits = 30;
+    terms.auto_total = 300;
+    const auto request = world_->add_grant(stew(), terms);
+    if (does(request)) grants_.push_back(digest_of(terms));
+  }
+  void submit() {
+    if (grants_.empty()) return give();
+    auto run = world_->run_object({grants_[below(grants_.size())]}, manifest_);
+    if (below(2) == 0) run.outputs.push_back(keeper::test::weights_output());
+    if (does(world_->submit(*people_["ada"], run))) runs_.push_back({run, 0});
+  }
+  void cancel() {
+    if (runs_.empty()) return;
+    auto& [run, at] = runs_[below(runs_.size())];
+    if (at != 0) return;
+    if (does(keeper::Cancel{world_->seed(), digest_of(run), keeper::CancelCause::Cancelled})) {
+      at = 9;
+    }
+  }
+  void carry_on() {
+    if (runs_.empty()) return;
+    auto& [run, at] = runs_[below(runs_.size())];
+    const Digest digest = digest_of(run);
+    if (at == 0) {
+      if (does(world_->open(digest)) && does(keeper::Started{digest, 1})) at = 1;
+    } else if (at == 1) {
+      if (does(keeper::Report{digest, 1, judged(run)})) at = 2;
+    } else if (at == 2) {
+      advance(700'000);
+      const auto known = world_->ask(keeper::RunQuery{digest});
+      const auto* reply = known ? std::get_if<keeper::RunReply>(&*known) : nullptr;
+      if (reply == nullptr || !reply->settled) return;
+      if (does(keeper::Settle{world_->seed(), digest, *reply->settled})) at = 3;
+    } else if (at == 3 && run.outputs.size() > 1) {
+      const bool ok = below(2) == 0;
+      const auto verdict = ok ? grant::ApprovalVerdict::Approve : grant::ApprovalVerdict::Refuse;
+      if (!does(keeper::Approve{world_->seed(),
+                                world_->approval(*people_["rex"], digest, "weights", verdict)})) {
+        return;
+      }
+      if (does(keeper::Decide{
+              world_->seed(), digest, "weights",
+              ok ? keeper::Decision::Released : keeper::Decision::Withheld,
+              ok ? keeper::DecisionCause::Approved : keeper::DecisionCause::Refused})) {
+        at = 4;
+      }
+    }
+  }
+
+  // A release is of one run only.
+  keeper::RunReport judged(const grant::Run& run) {
+    auto report = world_->judged(run);
+    for (auto& output : report.outputs) {
+      output.release = sha256("release " + output.name + " of " + digest_of(run).text());
+    }
+    return report;
+  }
+
+  std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+  void advance(std::uint64_t ms) {
+    clock_.advance(std::chrono::milliseconds{static_cast<std::int64_t>(ms)});
+    world_->now += ms;
+  }
+  keeper::test::Person& stew() { return *people_["stew"]; }
+
+  struct Submitted {
+    grant::Run run;
+    int at;  // 0 queued, 1 started, 2 reported, 3 settled, 4 decided, 9 cancelled
+  };
+  Machine& machine_;
+  ManualClock& clock_;
+  std::mt19937_64 random_;
+  std::function<void(const keeper::Appended&)> told_;
+  std::optional<keeper::test::World> world_;
+  std::map<std::string, std::unique_ptr<keeper::test::Person>> people_;
+  Digest manifest_;
+  std::vector<Digest> grants_;
+  std::vector<Submitted> runs_;
+  bool alive_{true};
+};
+
+ledger::Checkpoint checkpoint_of(const front::Site& site, const std::string& note) {
+  const auto key = ledger::VerifierKey::parse(site.status.ledger_vkey);
+  auto checkpoint = ledger::open_checkpoint(note, *key);
+  EXPECT_TRUE(checkpoint) << checkpoint.error().message;
+  return checkpoint ? *checkpoint : ledger::Checkpoint{};
+}
+
+std::int64_t sum_of(front::Site& site, const Digest& grant, const char* amount) {
+  const auto row = site.db.row(
+      "SELECT COALESCE(SUM(json_extract(charged, '$.' || ?)), 0) FROM runs JOIN run_grants"
+      " ON run = digest WHERE grant_digest = ?",
+      {amount, grant.text()});
+  EXPECT_TRUE(row) << row.error().message;
+  return (*row)->integer(0);
+}
+
+// Everything that must hold of a machine that came up again.
+void check(Machine& machine, const std::vector<Told>& told, std::size_t changes,
+           const std::vector<Digest>& grants) {
+  front::Site& site = machine.site();
+  const auto intact = site.db.row("PRAGMA integrity_check");
+  ASSERT_TRUE(intact) << intact.error().message;
+  EXPECT_EQ((*intact)->text(0), "ok");
+  for (const auto& one : told) {
+    if (one.changes > changes) break;
+    for (const auto& entry : one.answer.entries) {
+      const auto row = site.db.row("SELECT public FROM entries WHERE idx = ?",
+                                   {static_cast<std::int64_t>(entry.index)});
+      ASSERT_TRUE(row && *row) << "entry " << entry.index << " was acknowledged and is lost";
+      EXPECT_EQ((*row)->blob(0), entry.public_bytes) << "entry " << entry.index;
+    }
+    if (one.answer.checkpoint.empty()) continue;
+    const auto shown = checkpoint_of(site, one.answer.checkpoint);
+    ASSERT_LE(shown.size, site.tree.size()) << "a checkpoint that was shown is not extended";
+    const auto root = site.tree.root_at(shown.size);
+    ASSERT_TRUE(root);
+    EXPECT_EQ(*root, shown.root) << "a checkpoint is contradicted";
+  }
+  for (const auto& grant : grants) {
+    const auto reply = machine.ask(keeper::GrantBudget{grant});
+    ASSERT_TRUE(reply);
+    const auto* budget = std::get_if<keeper::BudgetReply>(&*reply);
+    if (budget == nullptr) continue;  // it was given after the crash
+    EXPECT_EQ(static_cast<std::int64_t>(budget->spent.bits), sum_of(site, grant, "bits"));
+    EXPECT_EQ(static_cast<std::int64_t>(budget->spent.runs), sum_of(site, grant, "runs"));
+    EXPECT_LE(budget->spent.bits + budget->reserved.bits, 1600U);
+  }
+  const auto reply = machine.ask(keeper::DatasetBudget{keeper::test::kId});
+  if (const auto* budget = reply ? std::get_if<keeper::BudgetReply>(&*reply) : nullptr) {
+    EXPECT_LE(budget->spent.bits + budget->reserved.bits, kLimitBits);
+  }
+}
+
+struct Simulation {
+  TemporaryDirectory scratch = *TemporaryDirectory::make(scratch_place());
+  ManualClock clock;
+  std::vector<Told> told;
+
+  Simulation() { clock.set_unix_start(time_of(kStart)); }
+  fs::path fresh(const std::string& name) const {
+    const auto path = scratch.path() / name;
+    EXPECT_TRUE(remove_tree(path));
+    EXPECT_TRUE(make_directories(path));
+    return path;
+  }
+};
+
+TEST(SiteSimulation, SurvivesAPowerFailureAtAnyWrite) {
+  const std::uint64_t seed = seed_of_run();
+  SCOPED_TRACE("replay: COFFER_SEED=" + std::to_string(seed));
+  Simulation simulation;
+  const auto data = simulation.fresh("data");
+  SimulatedDisk disk{data};
+  Machine machine{data, simulation.clock};
+  ASSERT_TRUE(machine.start());
+  Workload workload{machine, simulation.clock, seed};
+  workload.play(120, [&](const keeper::Appended& answer) {
+    simulation.told.push_back({disk.changes(), answer});
+  });
+  ASSERT_GT(simulation.told.size(), 30U) << "too little happened";
+  machine.stop();
+
+  std::mt19937_64 random{seed};
+  for (int i = 0; i < crashes_wanted() && !HasFatalFailure(); ++i) {
+    const std::size_t changes = 1 + random() % disk.changes();
+    SCOPED_TRACE("crash " + std::to_string(i) + " after change " + std::to_string(changes));
+    const auto left = simulation.fresh("left");
+    disk.crash(changes, seed + static_cast<std::uint64_t>(i), left);
+    Machine again{left, simulation.clock};
+    const auto started = again.start();
+    ASSERT_TRUE(started) << started.error().message << " " << started.error().detail;
+    check(again, simulation.told, changes, workload.grants());
+    if (again.site().tree.size() == 0) continue;
+    const auto policy =
+        ledger::Policy::of_key(*ledger::VerifierKey::parse(again.site().status.ledger_vkey));
+    const auto report = ledger::verify_directory(left / "ledger", policy);
+    EXPECT_TRUE(report) << report.error().message;
+  }
+}
+
+TEST(SiteSimulation, SurvivesAFullOrFailingDiskAtAnyWrite) {
+  const std::uint64_t seed = seed_of_run();
+  SCOPED_TRACE("replay: COFFER_SEED=" + std::to_string(seed));
+  std::mt19937_64 random{seed};
+  for (int i = 0; i < crashes_wanted() / 3 && !HasFatalFailure(); ++i) {
+    SCOPED_TRACE("fault " + std::to_string(i));
+    Simulation simulation;
+    const auto data = simulation.fresh("data");
+    std::vector<Digest> grants;
+    {
+      SimulatedDisk disk{data};
+      Machine machine{data, simulation.clock};
+      ASSERT_TRUE(machine.start());
+      constexpr std::array kErrors{ENOSPC, EIO, EDQUOT};
+      disk.fail(disk.changes() + random() % 900, 1 + random() % 50, kErrors[random() % 3]);
+      Workload workload{machine, simulation.clock, random()};
+      workload.play(60, [&](const keeper::Appended& answer) {
+        simulation.told.push_back({0, answer});
+      });
+      grants = workload.grants();
+    }
+    Machine again{data, simulation.clock};
+    const auto started = again.start();
+    ASSERT_TRUE(started) << started.error().message << " " << started.error().detail;
+    check(again, simulation.told, 0, grants);
+  }
+}
+
+}  // namespace
+}  // namespace coffer::simulation
