@@ -49,6 +49,8 @@ TEST(Text, QuantitiesWithUnits) {
 TEST(Text, TimesOfRfc3339) {
   EXPECT_EQ(render_time(*parse_time("2026-03-01T09:30:00Z")), "2026-03-01T09:30:00Z");
   EXPECT_EQ(render_time(*parse_date_end("2027-01-31")), "2027-02-01T00:00:00Z");
+  EXPECT_EQ(render_time(*parse_time("2399-12-31T23:59:59Z")), "2399-12-31T23:59:59Z");
+  EXPECT_EQ(render_time(*parse_time("1012-01-02T03:04:05Z")), "1012-01-02T03:04:05Z");
   EXPECT_EQ(render_time(*parse_date_end("2028-02-29")), "2028-03-01T00:00:00Z");
   for (const std::string bad : {"2026-03-01 09:30:00Z", "2026-02-30T00:00:00Z",
                                 "2026-03-01T24:00:00Z", "2026-03-01T09:30:00+00:00", ""}) {

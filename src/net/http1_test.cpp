@@ -213,6 +213,14 @@ TEST(Chunks, RandomBodiesComeBack) {
   }
 }
 
+TEST(Chunks, AnEmptyBodyMayArriveByteByByte) {
+  for (const auto* wire : {"0\r\n\r\n", "0\r\nA: b\r\n\r\n"}) {
+    const Decoded all = decode(wire, [] { return std::size_t{1}; });
+    EXPECT_EQ(all.state, ChunkReader::State::Done) << wire;
+    EXPECT_EQ(all.body, "");
+  }
+}
+
 TEST(Chunks, MalformedOnesAreBad) {
   const auto state = [](std::string_view wire) {
     return decode(wire, [] { return std::size_t{4096}; }).state;
