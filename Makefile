@@ -1,5 +1,5 @@
 # Two commands on a bare Debian 12: `make demo`, `make test`. Everything else is for those who stay.
-.PHONY: all demo test fuzz build build-tests deps check clean
+.PHONY: all demo test fuzz sanitize build build-tests deps check clean
 preset ?= release
 built = build/$(preset)
 
@@ -20,6 +20,10 @@ check: ## What a machine can see of the rules of the house.
 fuzz: deps ## Each parser of outside bytes, a minute each, under clang's fuzzer.
 	@tools/deps clang
 	@tools/fuzz
+
+sanitize: deps ## All tests under address and undefined-behaviour sanitizers, then the threaded parts under thread sanitizer.
+	@tools/deps tests clang
+	@tools/sanitize
 
 build: deps
 	@[ -e $(built)/build.ninja ] || cmake -G Ninja --preset $(preset) -DBUILD_TESTING=ON >/dev/null

@@ -6,7 +6,7 @@
 //
 // Invariants: the reader is total. Whatever bytes arrive, every output gets a finding, and an
 // object in it passes check_object(): an unknown byte, a length that the declaration rules out, an
-// early end or a code of no value is malformed, and what follows a broken frame is malformed too.
+// early end or a code of no value is malformed, and so is what follows a frame of unknown length.
 // Errors: Unavailable (the pipe cannot be written or read); none for what the bytes say.
 // Thread-safety: as a plain value; the descriptor is borrowed.
 #pragma once

@@ -24,7 +24,7 @@ struct PermitInput {
   Digest manifest;
   Digest content;                  // salted digest of the content
   Digest chunk_list;               // SHA-256 of the stored chunk list, its name in the vault
-  std::optional<Key> version_key;  // none for public data, which is stored plain
+  std::optional<Key> version_key;  // none for public data: its key is published
 };
 
 // What the keeper writes: version keys already sealed to the worker.

@@ -182,7 +182,7 @@ Result<State::Effect> State::on(const SetLimit& op, std::uint64_t now_ms) {
 // ---- Grants
 // ---------------------------------------------------------------------------------------
 
-// Everyone named is known here, and nobody judges what he asked for.
+// Everyone named is known here, by the key that is his now.
 Result<> State::check_people(const grant::Grant& terms) const {
   for (const auto* keys : {&terms.grantee_keys, &terms.approver_keys}) {
     for (const auto& key : *keys) {

@@ -6,8 +6,9 @@
 // a peer may ask only what is its own (front, worker, the socket for revocations).
 // The X25519 key, the ledger's Ed25519 key and the journal's MAC key are derived from the master
 // key; version and output keys are kept only as sealed boxes to the first.
-// Errors: open(): Corrupt (a journal that does not replay), FailedPrecondition (another keeper, the
-// wrong master key), Unavailable; answer(): those of the journal, after which the process must end.
+// Errors: open(): Corrupt (a journal that does not replay, or not with this master key),
+// FailedPrecondition (another keeper), Unavailable; answer(): those of the journal, after which the
+// process must end.
 // A request that is refused is no error but a reply.
 // Thread-safety: one thread. Source: protocol.md section 2, docs/formats/keeper-journal.md.
 #pragma once
