@@ -1,5 +1,5 @@
 # Two commands on a bare Debian 12: `make demo`, `make test`. Everything else is for those who stay.
-.PHONY: all demo test fuzz sanitize build build-tests deps check clean
+.PHONY: all demo test fuzz sanitize build build-tests deps check clean bench
 preset ?= release
 built = build/$(preset)
 
@@ -12,6 +12,12 @@ demo: build ## Plays the story of the README on real data.
 test: build-tests check ## Builds and runs every test.
 	@tools/prepare
 	@ctest --test-dir $(built) --output-on-failure --no-tests=error -j2
+
+bench: build-tests ## Measures us and our peers, and prints one table.
+	@tools/deps bench
+	@cmake --build $(built) --target benches
+	@tools/prepare
+	@COFFER_BINARY=$(CURDIR)/$(built)/src/app/coffer COFFER_BENCHES=$(CURDIR)/$(built)/bench python3 -B bench/run.py $(BENCH)
 
 check: ## What a machine can see of the rules of the house.
 	@python3 tools/check_layers.py
