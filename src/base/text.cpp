@@ -14,6 +14,15 @@ namespace {
 
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr unsigned kNoDigit = 64;
+constexpr std::array<std::uint8_t, 256> kBase64Values = [] {
+  std::array<std::uint8_t, 256> out{};
+  out.fill(kNoDigit);
+  for (std::size_t i = 0; i < kBase64.size(); ++i) {
+    out[static_cast<unsigned char>(kBase64[i])] = static_cast<std::uint8_t>(i);
+  }
+  return out;
+}();
 constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz234567";
 
 unsigned at(ByteView bytes, std::size_t i) {
@@ -122,6 +131,7 @@ Result<ByteVector> parse_hex(std::string_view text) {
 
 std::string base64(ByteView bytes) {
   std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const unsigned group = at(bytes, i) << 16 | at(bytes, i + 1) << 8 | at(bytes, i + 2);
     const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
@@ -133,20 +143,22 @@ std::string base64(ByteView bytes) {
 }
 
 Result<ByteVector> parse_base64(std::string_view text) {
-  const Error bad{Code::InvalidArgument, "not base64 with padding"};
-  if (text.size() % 4 != 0) return bad;
+  const auto bad = [] { return Error{Code::InvalidArgument, "not base64 with padding"}; };
+  if (text.size() % 4 != 0) return bad();
   ByteVector out;
+  out.reserve(text.size() / 4 * 3);
   for (std::size_t i = 0; i < text.size(); i += 4) {
     const std::size_t pad = i + 4 < text.size() || text[i + 3] != '=' ? 0
                             : text[i + 2] == '='                      ? 2
                                                                       : 1;
     unsigned group = 0;
     for (std::size_t k = 0; k < 4; ++k) {
-      const auto value = k < 4 - pad ? kBase64.find(text[i + k]) : std::size_t{0};
-      if (value == std::string_view::npos) return bad;
-      group = group << 6 | static_cast<unsigned>(value);
+      const unsigned value =
+          k < 4 - pad ? kBase64Values[static_cast<unsigned char>(text[i + k])] : 0U;
+      if (value == kNoDigit) return bad();
+      group = group << 6 | value;
     }
-    if ((group & ((1U << (8 * pad)) - 1)) != 0) return bad;
+    if ((group & ((1U << (8 * pad)) - 1)) != 0) return bad();
     for (std::size_t k = 0; k < 3 - pad; ++k) {
       out.push_back(static_cast<std::byte>(group >> (16 - 8 * k) & 255));
     }

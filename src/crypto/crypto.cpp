@@ -44,6 +44,13 @@ std::array<unsigned char, 12> nonce_bytes(std::uint64_t nonce) {
   return out;
 }
 
+// Looked up once: the look-up costs more than the hash of a short message.
+const EVP_MD* sha256_method() {
+  static const EVP_MD* const kMethod = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  must(kMethod != nullptr);
+  return kMethod;
+}
+
 constexpr Error kSealBroken() {
   return Error{Code::Corrupt, "sealed bytes do not open: changed, or sealed to another key"};
 }
@@ -76,7 +83,7 @@ void Sha256::Free::operator()(void* context) const {
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
   must(context_ != nullptr);
-  must(EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), EVP_sha256(), nullptr) == 1);
+  must(EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), sha256_method(), nullptr) == 1);
 }
 
 Sha256& Sha256::update(ByteView bytes) {
@@ -96,7 +103,7 @@ Digest sha256(ByteView bytes) { return Sha256{}.update(bytes).finish(); }
 Digest hmac_sha256(const Key& key, ByteView bytes) {
   Digest out;
   unsigned length = 32;
-  must(HMAC(EVP_sha256(), key.expose().data(), 32, raw(bytes.data()), bytes.size(),
+  must(HMAC(sha256_method(), key.expose().data(), 32, raw(bytes.data()), bytes.size(),
             raw(out.bytes.data()), &length) != nullptr);
   return out;
 }

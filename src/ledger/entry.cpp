@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/wire.h"
 #include "ledger/tiles.h"
@@ -22,13 +23,45 @@ ByteVector copy_of(std::string_view text) {
   return {view.begin(), view.end()};
 }
 
-// Reads [first, last], first <= last.
-std::optional<LostRange> read_lost(const Json& json) {
-  const auto* items = json.as_array();
-  if (items == nullptr || items->size() != 2) return {};
-  const auto first = (*items)[0].as_uint();
-  const auto last = (*items)[1].as_uint();
-  if (!first || !last || *first > *last) return {};
+Error malformed() { return Error{Code::InvalidArgument, "an entry is not in canonical form"}; }
+
+// Reads what has one spelling only, from left to right.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : rest_(text) {}
+  bool literal(std::string_view wanted) {
+    if (!rest_.starts_with(wanted)) return false;
+    rest_.remove_prefix(wanted.size());
+    return true;
+  }
+  // Up to the next `end`, which stays.
+  std::string_view until(char end) {
+    const std::string_view found = rest_.substr(0, rest_.find(end));
+    rest_.remove_prefix(found.size());
+    return found;
+  }
+  // Without sign, space or leading zero.
+  std::optional<std::uint64_t> number() {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    const auto length = static_cast<std::size_t>(end - rest_.data());
+    if (error != std::errc{} || (rest_[0] == '0' && length > 1)) return {};
+    rest_.remove_prefix(length);
+    return value;
+  }
+  bool at_end() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+};
+
+// [first,last], first <= last, with the comma behind it.
+std::optional<LostRange> scan_lost(Scanner& in) {
+  if (!in.literal(R"("lost":[)")) return {};
+  const auto first = in.number();
+  if (!first || !in.literal(",")) return {};
+  const auto last = in.number();
+  if (!last || *first > *last || !in.literal("],")) return {};
   return LostRange{*first, *last};
 }
 
@@ -51,31 +84,23 @@ Result<Entry> Entry::parse(ByteView public_bytes) {
   if (public_bytes.size() > kEntryBytesMax) {
     return Error{Code::InvalidArgument, "an entry is longer than 65535 bytes"};
   }
-  COFFER_TRY(const Json json, Json::parse(text_of(public_bytes)));
-  StrictReader in{json, "entry"};
+  Scanner in{text_of(public_bytes)};
   Entry entry;
-  const ByteVector commit = read_base64(in, "commit");
-  if (const auto digest = Digest::from_bytes(commit)) {
-    entry.commit = *digest;
-  } else {
-    in.refuse("commit", "must be 32 bytes");
-  }
-  entry.kind = in.text("kind");
-  if (!is_kind(entry.kind)) in.refuse("kind", "must be 1 to 32 of a-z and _");
-  if (const auto time = parse_time(in.text("time"))) {
-    entry.time = *time;
-  } else {
-    in.refuse("time", "must be a time");
-  }
-  if (in.uint("v") != 1) in.refuse("v", "must be 1");
+  if (!in.literal(R"({"commit":")")) return malformed();
+  const auto commit = parse_base64(in.until('"'));
+  const auto digest = commit ? Digest::from_bytes(*commit) : Result<Digest>{malformed()};
+  if (!digest || !in.literal(R"(","kind":")")) return malformed();
+  entry.commit = *digest;
+  entry.kind = in.until('"');
+  if (!is_kind(entry.kind) || !in.literal(R"(",)")) return malformed();
   if (entry.kind == kRecoveryKind) {
-    entry.lost = read_lost(in.any("lost"));
-    if (!entry.lost) in.refuse("lost", "must be [first, last]");
+    entry.lost = scan_lost(in);
+    if (!entry.lost) return malformed();
   }
-  COFFER_CHECK(in.finish());
-  if (!std::ranges::equal(entry.public_bytes(), public_bytes)) {
-    return Error{Code::InvalidArgument, "an entry is not in canonical form"};
-  }
+  if (!in.literal(R"("time":")")) return malformed();
+  const auto time = parse_time(in.until('"'));
+  if (!time || !in.literal(R"(","v":1})") || !in.at_end()) return malformed();
+  entry.time = *time;
   return entry;
 }
 

@@ -111,36 +111,23 @@ class Walk {
   Walk(const Directory& directory, std::uint64_t size)
       : directory_(directory), size_(size), upper_(directory, size) {}
 
-  // Recovery entries stand after what they own up to, so they are looked for first. What is wrong
-  // with a file ends the search here and is reported by check_bundle().
-  void find_recoveries() {
-    for (std::uint64_t first = 0; first < size_; first += kTileWidth) {
-      const auto entries = directory_.entries(bundle_at(first));
-      if (!entries) return;
-      for (std::size_t i = 0; i < entries->size(); ++i) {
-        const ByteVector& bytes = (*entries)[i];
-        if (text_of(bytes).find("\"recovery\"") == std::string_view::npos) continue;
-        const auto entry = Entry::parse(bytes);
-        if (entry && entry->lost) recoveries_.push_back({*entry->lost, first + i});
-      }
-    }
-  }
-
   // One bundle and the tile of level 0 beside it. An error ends the walk.
   Result<> check_bundle(std::uint64_t first, DirectoryReport& report) {
     Tile tile = bundle_at(first);
     COFFER_TRY(const auto entries, directory_.entries(tile));
     tile.kind = TileKind::Hashes;
     COFFER_TRY(const auto leaves, directory_.hashes(tile));
-    RootStream whole;
+    std::vector<Digest> hashes;
     for (std::size_t i = 0; i < leaves.size(); ++i) {
-      check_entry(first + i, entries[i], leaves[i], report);
-      by_tile_.append(leaves[i]);
-      whole.append(leaves[i]);
+      hashes.push_back(check_entry(first + i, entries[i], leaves[i], report));
     }
     ++report.bundles;
     ++report.hash_tiles;
-    if (leaves.size() == kTileWidth) COFFER_CHECK(upper_.add(1, whole.root()));
+    // A bundle's root stands for its leaves: only the last bundle is not a complete subtree.
+    const Digest root = root_of(leaves);
+    by_tile_.append(root);
+    by_entry_.append(hashes == leaves ? root : root_of(hashes));
+    if (leaves.size() == kTileWidth) COFFER_CHECK(upper_.add(1, root));
     return {};
   }
 
@@ -174,33 +161,53 @@ class Walk {
     bool lost;
   };
 
+  static Digest root_of(const std::vector<Digest>& leaves) {
+    RootStream stream;
+    for (const Digest& leaf : leaves) stream.append(leaf);
+    return stream.root();
+  }
+
   Tile bundle_at(std::uint64_t first) const {
     const std::uint64_t index = first / kTileWidth;
     return {TileKind::Entries, 0, index, tile_width(0, index, size_)};
   }
 
-  const Gap* recovery_of(std::uint64_t index) const {
+  // Recovery entries stand after what they own up to, so the first lost entry has them looked for.
+  // What is wrong with a file ends the search here and is reported by check_bundle().
+  void find_recoveries() {
+    searched_ = true;
+    for (std::uint64_t first = 0; first < size_; first += kTileWidth) {
+      const auto entries = directory_.entries(bundle_at(first));
+      if (!entries) return;
+      for (std::size_t i = 0; i < entries->size(); ++i) {
+        const auto entry = Entry::parse((*entries)[i]);
+        if (entry && entry->lost) recoveries_.push_back({*entry->lost, first + i});
+      }
+    }
+  }
+
+  const Gap* recovery_of(std::uint64_t index) {
+    if (!searched_) find_recoveries();
     const auto found = std::ranges::find_if(recoveries_, [&](const Gap& gap) {
       return gap.lost.first <= index && index <= gap.lost.last && gap.recovery > gap.lost.last;
     });
     return found == recoveries_.end() ? nullptr : &*found;
   }
 
-  void check_entry(std::uint64_t index, const ByteVector& bytes, const Digest& leaf,
-                   DirectoryReport& report) {
+  // The hash that the entry has, or is known to have had.
+  Digest check_entry(std::uint64_t index, const ByteVector& bytes, const Digest& leaf,
+                     DirectoryReport& report) {
     const Digest hash = leaf_hash(bytes);
     if (hash == leaf || !bytes.empty()) {
-      by_entry_.append(hash);
       if (hash != leaf && !bad_) bad_ = Bad{index, false};
       const auto entry = Entry::parse(bytes);
       ++report.kinds[entry ? entry->kind : ""];
-      return;
+      return hash;
     }
-    by_entry_.append(leaf);
     const Gap* recovery = recovery_of(index);
     if (recovery == nullptr) {
       if (!bad_) bad_ = Bad{index, true};
-      return;
+      return leaf;
     }
     auto& gaps = report.gaps;
     const bool joins = !gaps.empty() && gaps.back().lost.last + 1 == index &&
@@ -210,6 +217,7 @@ class Walk {
     } else {
       gaps.push_back({{index, index}, recovery->recovery});
     }
+    return leaf;
   }
 
   const Directory& directory_;
@@ -217,6 +225,7 @@ class Walk {
   UpperTiles upper_;
   RootStream by_entry_;
   RootStream by_tile_;
+  bool searched_{false};
   std::vector<Gap> recoveries_;
   std::optional<Bad> bad_;
 };
@@ -233,7 +242,6 @@ Result<DirectoryReport> verify_directory(const std::filesystem::path& directory,
   report.accepted = *std::move(accepted);
   report.entries = report.accepted.checkpoint.size;
   Walk walk{files, report.entries};
-  walk.find_recoveries();
   for (std::uint64_t first = 0; first < report.entries; first += kTileWidth) {
     if (auto checked = walk.check_bundle(first, report); !checked) {
       COFFER_CHECK(walk.problem());
