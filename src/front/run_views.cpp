@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "front/runs.h"
 #include "grant/objects.h"
 #include "program/manifest.h"
@@ -98,14 +101,101 @@ Result<Json> render(Site& site, const db::Row& row) {
 // Who may see a run: its user, auditors and operators, owners of its inputs, approvers of its
 // grants.
 constexpr std::string_view kVisible =
-    "(? OR user = ? OR EXISTS(SELECT 1 FROM run_grants g LEFT JOIN grant_users u ON"
+    "(?1 OR user = ?2 OR EXISTS(SELECT 1 FROM run_grants g LEFT JOIN grant_users u ON"
     " u.grant_digest = g.grant_digest LEFT JOIN grants t ON t.digest = g.grant_digest WHERE"
-    " g.run = runs.digest AND (t.owner = ? OR (u.user = ? AND u.role = 'approver'))))";
+    " g.run = runs.digest AND (t.owner = ?2 OR (u.user = ?2 AND u.role = 'approver'))))";
 
+bool sees_all(const Caller& caller) { return caller.is("auditor") || caller.is("operator"); }
+
+// ?1 and ?2 of kVisible.
 std::vector<db::Value> visible_to(const Caller& caller) {
-  const std::int64_t all = caller.is("auditor") || caller.is("operator") ? 1 : 0;
-  return {all, caller.user, caller.user, caller.user};
+  return {std::int64_t{sees_all(caller) ? 1 : 0}, caller.user};
 }
+
+// Where a run stands in a list, newest first: stable while runs are added.
+struct Place {
+  std::int64_t submitted{INT64_MAX};
+  std::string digest;
+  auto operator<=>(const Place&) const = default;
+};
+
+// A page's cursor is the place of its last run.
+Result<Place> place_of(const std::string& cursor) {
+  if (cursor.empty()) return Place{};
+  const auto parts = split(cursor, '.');
+  const auto submitted = parts.size() == 2 ? Json{Json::Number{parts[0]}}.as_int() : std::nullopt;
+  if (!submitted) return bad_field("cursor", "is not one of this list");
+  return Place{*submitted, parts[1]};
+}
+
+struct Window {
+  Place before;
+  std::int64_t limit{0};
+};
+
+// Each source of a list gives its newest runs in the order of an index, so that a page costs the
+// same however many runs there are. ?3 and ?4 the place, ?5 the limit, ?6 the state, ?7 of whom.
+constexpr std::string_view kOfAll =
+    "SELECT submitted, digest FROM runs WHERE (submitted, digest) < (?3, ?4) AND {}"
+    " ORDER BY submitted DESC, digest DESC LIMIT ?5";
+constexpr std::string_view kOfUser =
+    "SELECT submitted, digest FROM runs WHERE user = ?7 AND (submitted, digest) < (?3, ?4) AND {}"
+    " ORDER BY submitted DESC, digest DESC LIMIT ?5";
+constexpr std::string_view kOfGrant =
+    "SELECT x.submitted, x.run FROM run_grants x CROSS JOIN runs ON runs.digest = x.run WHERE"
+    " x.grant_digest = ?7 AND (x.submitted, x.run) < (?3, ?4) AND {} AND {}"
+    " ORDER BY x.submitted DESC, x.run DESC LIMIT ?5";
+
+class RunList {
+ public:
+  RunList(Site& site, const Caller& caller, const RunFilter& filter, Window window)
+      : site_(site), caller_(caller), filter_(filter), window_(std::move(window)) {}
+
+  Result<std::vector<Place>> newest() {
+    if (!filter_.grant.empty()) {
+      COFFER_TRY(const auto grant,
+                 site_.db.row("SELECT digest FROM grants WHERE id = ?", {filter_.grant}));
+      if (grant) COFFER_CHECK(take(kOfGrant, grant->text(0)));
+    } else if (sees_all(caller_)) {
+      COFFER_CHECK(take(kOfAll, ""));
+    } else {
+      COFFER_CHECK(take(kOfUser, caller_.user));
+      COFFER_TRY(const auto watched,
+                 site_.db.rows("SELECT digest FROM grants WHERE owner = ?1 UNION SELECT"
+                               " grant_digest FROM grant_users WHERE user = ?1 AND role ="
+                               " 'approver'",
+                               {caller_.user}));
+      for (const auto& grant : watched) COFFER_CHECK(take(kOfGrant, grant.text(0)));
+    }
+    std::sort(places_.begin(), places_.end(), std::greater{});
+    places_.erase(std::unique(places_.begin(), places_.end()), places_.end());
+    if (places_.size() > static_cast<std::size_t>(window_.limit)) {
+      places_.resize(static_cast<std::size_t>(window_.limit));
+    }
+    return std::move(places_);
+  }
+
+ private:
+  Result<> take(std::string_view source, const std::string& of) {
+    std::vector<db::Value> parameters = visible_to(caller_);
+    parameters.emplace_back(window_.before.submitted);
+    parameters.emplace_back(window_.before.digest);
+    parameters.emplace_back(window_.limit);
+    parameters.emplace_back(filter_.state);
+    if (source != kOfAll) parameters.emplace_back(of);
+    const std::string_view state = filter_.state.empty() ? "?6 = ''" : "runs.state = ?6";
+    COFFER_TRY(const auto rows, site_.db.rows(fmt::format(fmt::runtime(source), state, kVisible),
+                                              std::move(parameters)));
+    for (const auto& row : rows) places_.push_back({row.integer(0), row.text(1)});
+    return {};
+  }
+
+  Site& site_;
+  const Caller& caller_;
+  const RunFilter& filter_;
+  Window window_;
+  std::vector<Place> places_;
+};
 
 Result<Json> event_json(const db::Row& row) {
   COFFER_TRY(const Json body, Json::parse(row.text(2)));
@@ -139,11 +229,11 @@ Result<Json> outputs_json(Site& site, const std::string& digest) {
 }
 
 Result<std::string> find_run(Site& site, const Caller& caller, std::string_view id) {
-  std::vector<db::Value> parameters{std::string(id), std::string(id)};
-  for (auto& value : visible_to(caller)) parameters.push_back(std::move(value));
+  std::vector<db::Value> parameters = visible_to(caller);
+  parameters.emplace_back(std::string(id));
   COFFER_TRY(const auto row,
-             site.db.row(fmt::format("SELECT digest FROM runs WHERE (id = ? OR digest"
-                                     " = ?) AND {}",
+             site.db.row(fmt::format("SELECT digest FROM runs WHERE (id = ?3 OR digest = ?3)"
+                                     " AND {}",
                                      kVisible),
                          std::move(parameters)));
   if (!row) return not_found("run", id);
@@ -164,34 +254,16 @@ Result<Json> show_run(Site& site, const Caller& caller, std::string_view id) {
 
 Result<Json> list_runs(Site& site, const Caller& caller, const RunFilter& filter,
                        const Page& page) {
-  // The cursor is the last row's (submitted, digest): stable while runs are added.
-  const auto parts = split(page.cursor, '.');
-  const auto before = parts.size() == 2 ? Json{Json::Number{parts[0]}}.as_int() : std::nullopt;
-  if (!page.cursor.empty() && !before) return bad_field("cursor", "is not one of this list");
-  std::vector<db::Value> parameters = visible_to(caller);
-  for (const auto& text : {filter.state, filter.state, filter.grant, filter.grant}) {
-    parameters.emplace_back(text);
-  }
-  const std::int64_t newest = before.value_or(INT64_MAX);
-  parameters.emplace_back(newest);
-  parameters.emplace_back(newest);
-  parameters.emplace_back(before ? parts[1] : std::string{});
-  parameters.emplace_back(static_cast<std::int64_t>(page.limit + 1));
-  COFFER_TRY(const auto rows,
-             site.db.rows(fmt::format("{} WHERE {} AND (? = '' OR state = ?) AND (? = '' OR EXISTS("
-                                      "SELECT 1 FROM run_grants r JOIN grants t ON t.digest ="
-                                      " r.grant_digest WHERE r.run = runs.digest AND t.id = ?))"
-                                      " AND (submitted < ? OR (submitted = ? AND digest < ?))"
-                                      " ORDER BY submitted DESC, digest DESC LIMIT ?",
-                                      kRunColumns, kVisible),
-                          std::move(parameters)));
+  COFFER_TRY(const Place before, place_of(page.cursor));
+  const Window window{before, static_cast<std::int64_t>(page.limit + 1)};
+  COFFER_TRY(const auto places, RunList(site, caller, filter, window).newest());
   Json items = Json::array();
   Json next;
-  for (std::size_t i = 0; i < rows.size() && i < page.limit; ++i) {
-    COFFER_TRY(Json item, render(site, rows[i]));
+  for (std::size_t i = 0; i < places.size() && i < page.limit; ++i) {
+    COFFER_TRY(Json item, run_json(site, places[i].digest));
     items.push(std::move(item));
-    if (i + 1 == page.limit && rows.size() > page.limit) {
-      next = fmt::format("{}.{}", rows[i].integer(5), rows[i].text(0));
+    if (i + 1 == page.limit && places.size() > page.limit) {
+      next = fmt::format("{}.{}", places[i].submitted, places[i].digest);
     }
   }
   return Json::object({{"items", std::move(items)}, {"next_cursor", std::move(next)}});

@@ -2,7 +2,7 @@
 
 namespace coffer::front {
 
-const std::array<std::string_view, 1> kMigrations{R"sql(
+const std::array<std::string_view, 2> kMigrations{R"sql(
 CREATE TABLE users(
   name TEXT PRIMARY KEY, roles TEXT NOT NULL, token_hash BLOB, sign_key TEXT NOT NULL DEFAULT '',
   seal_key TEXT NOT NULL DEFAULT '', key_envelope TEXT NOT NULL DEFAULT '', key_sequence INTEGER NOT NULL DEFAULT 0,
@@ -89,6 +89,19 @@ CREATE TABLE approvals(
   envelope TEXT NOT NULL, created INTEGER NOT NULL, PRIMARY KEY(run, output, approver)) STRICT;
 CREATE TABLE events(
   run TEXT NOT NULL, n INTEGER NOT NULL, time INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY(run, n)) STRICT;
+)sql",
+                                                  // Lists and look-ups follow an index.
+                                                  R"sql(
+ALTER TABLE run_grants ADD COLUMN submitted INTEGER NOT NULL DEFAULT 0;
+UPDATE run_grants SET submitted = (SELECT submitted FROM runs WHERE digest = run);
+DROP INDEX run_grants_by_grant;
+CREATE INDEX run_grants_by_grant ON run_grants(grant_digest, submitted, run);
+DROP INDEX runs_by_user;
+CREATE INDEX runs_by_user ON runs(user, submitted, digest);
+CREATE INDEX runs_by_submitted ON runs(submitted, digest);
+CREATE INDEX users_by_token ON users(token_hash);
+CREATE INDEX grants_by_dataset ON grants(dataset);
+CREATE INDEX grants_by_owner ON grants(owner);
 )sql"};
 
 }  // namespace coffer::front

@@ -145,8 +145,9 @@ Result<> apply(const Applied& context, const keeper::SubmitRun& op) {
        std::int64_t{exclusive ? 1 : 0}, amounts_json(submission.quote.cost).canonical(), nothing,
        static_cast<std::int64_t>(entry.index), static_cast<std::int64_t>(entry.index)}));
   for (const auto& grant : submission.object.grants) {
-    COFFER_CHECK(site.db.run("INSERT OR IGNORE INTO run_grants(run, grant_digest) VALUES(?,?)",
-                             {digest, grant.text()}));
+    COFFER_CHECK(
+        site.db.run("INSERT OR IGNORE INTO run_grants(run, grant_digest, submitted) VALUES(?,?,?)",
+                    {digest, grant.text(), submitted}));
   }
   COFFER_CHECK(insert_outputs(site, digest, submission));
   return add_event(site, digest, {.kind = "state", .output = "", .text = "queued"});
