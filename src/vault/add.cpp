@@ -23,17 +23,18 @@ class FileWindow {
 
   // The next chunk, empty at the end; valid until the next call.
   Result<ByteView> next() {
-    if (at_ > 0) {
-      std::memmove(room_.data(), room_.data() + at_, have_ - at_);
-      have_ -= std::exchange(at_, 0);
-    }
-    if (have_ < kChunkMax && !ended_) COFFER_CHECK(fill());
-    at_ = chunker_.cut(ByteView{room_}.first(have_));
-    return ByteView{room_}.first(at_);
+    if (have_ - at_ < kChunkMax && !ended_) COFFER_CHECK(fill());
+    const ByteView rest = ByteView{room_}.subspan(at_, have_ - at_);
+    const ByteView chunk = rest.first(chunker_.cut(rest));
+    at_ += chunk.size();
+    return chunk;
   }
 
  private:
+  // What is left moves to the front, once for each 4 MiB at most.
   Result<> fill() {
+    std::memmove(room_.data(), room_.data() + at_, have_ - at_);
+    have_ -= std::exchange(at_, 0);
     COFFER_TRY(const std::size_t got, read_into(fd_, std::span{room_}.subspan(have_)));
     ended_ = have_ + got < room_.size();
     have_ += got;
@@ -203,7 +204,7 @@ class Adder {
     const Digest id = chunk_id(work_.dataset_key, plain);
     if (const ChunkRef* known = work_.known.find(id)) return known->copy();
     if (const ChunkRef* present = present_.find(id)) return present->copy();
-    SealedChunk sealed = seal_chunk(work_.dataset_key, random_key(), plain);
+    SealedChunk sealed = seal_chunk(id, random_key(), plain);
     added_.new_chunks += 1;
     added_.new_bytes += sealed.bytes.size();
     ChunkRef ref = sealed.ref.copy();

@@ -39,10 +39,10 @@ struct SealedChunk {
 };
 
 Digest chunk_id(const Key& dataset_key, ByteView plain);
-// `plain`: 1 to kChunkMax bytes; `chunk_key`: used for this chunk only.
-SealedChunk seal_chunk(const Key& dataset_key, Key chunk_key, ByteView plain);
-// The inverse: checks lengths, tag, and the id of what comes out.
-Result<ByteVector> open_chunk(const Key& dataset_key, const ChunkRef& ref, ByteView sealed);
+// `plain`: 1 to kChunkMax bytes; `id`: its chunk_id; `chunk_key`: used for this chunk only.
+SealedChunk seal_chunk(const Digest& id, Key chunk_key, ByteView plain);
+// The inverse: checks lengths and the tag, which binds the bytes to the chunk's own key and id.
+Result<ByteVector> open_chunk(const ChunkRef& ref, ByteView sealed);
 
 // Chunks the server is known to hold, by id. About 200 bytes of memory each.
 class ChunkIndex {

@@ -8,7 +8,7 @@ namespace coffer::vault {
 namespace {
 
 ChunkRef ref_of(const std::string& content) {
-  return seal_chunk(key_of(1), random_key(), bytes_of(content)).ref;
+  return seal_plain(key_of(1), random_key(), bytes_of(content)).ref;
 }
 
 class JournalTest : public testing::Test {

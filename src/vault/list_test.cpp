@@ -16,7 +16,7 @@ FileEntry entry_of(const std::string& path, const std::string& content, Visibili
   if (visibility == Visibility::Protected) entry.salt = ByteVector(32, std::byte{0x33});
   entry.digest = Sha256{}.update(entry.salt).update(content).finish();
   if (!content.empty()) {
-    entry.chunks.push_back(seal_chunk(key_of(0x11), key_of(0x22), bytes_of(content)).ref);
+    entry.chunks.push_back(seal_plain(key_of(0x11), key_of(0x22), bytes_of(content)).ref);
   }
   return entry;
 }

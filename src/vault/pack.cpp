@@ -7,8 +7,10 @@ namespace coffer::vault {
 
 Result<> PackWriter::chunk(SealedChunk chunk) {
   WireWriter record;
-  record.raw(chunk.ref.name.bytes).bytes(chunk.bytes);
+  record.raw(chunk.ref.name.bytes).u32(static_cast<std::uint32_t>(chunk.bytes.size()));
+  if (pack_.bytes.empty()) pack_.bytes.reserve(target_ + kSealedMax + record.data().size());
   pack_.bytes.insert(pack_.bytes.end(), record.data().begin(), record.data().end());
+  pack_.bytes.insert(pack_.bytes.end(), chunk.bytes.begin(), chunk.bytes.end());
   pack_.chunks.push_back(std::move(chunk.ref));
   return pack_.bytes.size() >= target_ ? flush() : Result<>{};
 }

@@ -50,7 +50,7 @@ Result<> Reader::read(const FileEntry& file, const ByteSink& sink) {
   for (const auto& ref : file.chunks) {
     auto sealed = chunks_->chunk(ref.name);
     if (!sealed) return at_file(std::move(sealed).error());
-    const auto plain = open_chunk(list_.dataset_key(), ref, *sealed);
+    const auto plain = open_chunk(ref, *sealed);
     if (!plain) return at_file(plain.error());
     digest.update(*plain);
     COFFER_CHECK(sink(*plain));

@@ -38,6 +38,8 @@ class Store final : public ChunkSource {
   };
   Result<PackResult> put_pack(int fd);  // borrows; read to its end
 
+  // As it lies there: bytes were compared with the name when they came, and whoever opens a chunk
+  // finds by its tag what a disk has done to it since.
   Result<ByteVector> chunk(const Digest& name) override;
   // Those of `names` that are not here. What is here counts as just written, so that garbage
   // collection leaves it alone while a client relies on the answer.

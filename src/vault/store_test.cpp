@@ -32,7 +32,7 @@ class StoreTest : public testing::Test {
 };
 
 TEST_F(StoreTest, KeepsChunksByNameAndRefusesOtherBytes) {
-  const SealedChunk chunk = seal_chunk(key_of(1), random_key(), bytes_of("rows"));
+  const SealedChunk chunk = seal_plain(key_of(1), random_key(), bytes_of("rows"));
   EXPECT_FALSE(store_->put(chunk.ref.name, bytes_of("something else")));
   EXPECT_EQ(store_->missing(std::span{&chunk.ref.name, 1})->size(), 1U);
   EXPECT_FALSE(store_->chunk(chunk.ref.name));
@@ -55,7 +55,7 @@ TEST_F(StoreTest, PacksComeApartAgainAndDamagedOnesAreRefused) {
     return {};
   }};
   for (const char* content : {"one", "two", "three"}) {
-    ASSERT_TRUE(packs.chunk(seal_chunk(key_of(1), random_key(), bytes_of(content))));
+    ASSERT_TRUE(packs.chunk(seal_plain(key_of(1), random_key(), bytes_of(content))));
   }
   EXPECT_TRUE(bytes.empty());
   ASSERT_TRUE(packs.flush());

@@ -67,6 +67,10 @@ inline std::string noise(std::size_t length, std::uint32_t seed) {
 
 inline Key key_of(unsigned char byte) { return *key_from(ByteVector(32, std::byte{byte})); }
 
+inline SealedChunk seal_plain(const Key& dataset_key, Key chunk_key, ByteView plain) {
+  return seal_chunk(chunk_id(dataset_key, plain), std::move(chunk_key), plain);
+}
+
 struct NoObserver final : AddObserver {
   Result<> begin(const std::string& /*path*/, std::uint64_t /*size*/) override { return {}; }
   Result<> bytes(ByteView /*bytes*/) override { return {}; }
