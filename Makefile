@@ -13,7 +13,7 @@ test: build-tests check ## Builds and runs every test.
 	@tools/prepare
 	@ctest --test-dir $(built) --output-on-failure --no-tests=error -j2
 
-bench: build-tests ## Measures us and our peers, and prints one table.
+bench: build ## Measures us and our peers, and prints one table.
 	@tools/deps bench
 	@cmake --build $(built) --target benches
 	@tools/prepare
