@@ -8,6 +8,7 @@ class Figure:
     """Samples of one thing measured. Its value is the median; the spread goes from the 10th to the 90th percentile."""
     samples: list
     unit: str
+    beside: str = ""  # in the place of the spread
 
     def at(self, part):
         ordered = sorted(self.samples)
@@ -18,13 +19,13 @@ class Figure:
         return statistics.median(self.samples)
 
     def p99(self):
-        return Figure([self.at(0.99)], self.unit)
+        return Figure([self.at(0.99)], self.unit, f"p50 {short(self.value)}")
 
     def text(self):
         return f"{short(self.value)} {self.unit}"
 
     def spread(self):
-        return f"{short(self.at(0.1))} – {short(self.at(0.9))}" if len(self.samples) > 1 else ""
+        return self.beside or (f"{short(self.at(0.1))} – {short(self.at(0.9))}" if len(self.samples) > 1 else "")
 
 
 @dataclasses.dataclass
