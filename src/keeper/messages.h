@@ -140,6 +140,8 @@ struct Cancel {
 // The keeper's memory is older: `leaves` are the hashes of the entries that the keeper lacks, in
 // order, and `checkpoint` the last one that it had signed; every budget counts as spent until its
 // owner signs a new limit.
+// The keeper's memory came out of a backup and nobody knows what came after it: no leaves, and
+// `lost` is the place of the next entry, twice; budgets as before.
 struct Recover {
   Seed seed{};
   std::string reason;

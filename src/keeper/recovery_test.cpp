@@ -88,5 +88,29 @@ TEST(Recovery, OfAnOlderKeeperFreezesBudgetsUntilANewLimit) {
             "");
 }
 
+TEST(Recovery, OfAKeeperOutOfABackupFreezesBudgetsThoughNothingIsKnownToBeLost) {
+  Clinic clinic;
+  const auto grant = clinic.grant(clinic.stew, clinic.terms());
+  const auto size = clinic.state->tree().size();
+  const auto spent = clinic.budget(grant).spent;
+  EXPECT_EQ(clinic.rule(lost(clinic, size - 1, size)), "malformed");
+  EXPECT_EQ(clinic.rule(lost(clinic, size, size + 1)), "malformed");
+  EXPECT_FALSE(clinic.budget(kId).closed);
+  clinic.now += 10'000;
+  const auto done = clinic.append(lost(clinic, size, size));
+  const auto entry = *ledger::Entry::parse(done.entries[0].public_bytes);
+  EXPECT_EQ(entry.lost, (ledger::LostRange{size, size}));
+  EXPECT_EQ(done.entries[0].index, size);
+  EXPECT_TRUE(clinic.budget(kId).closed);
+  EXPECT_EQ(clinic.budget(grant).spent, spent);
+  const auto run = clinic.run_object({grant}, clinic.manifest);
+  EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, run)), "frozen");
+  auto anew = clinic.limit_object(clinic.stew, kId, 1'000'000);
+  anew.sequence = 2;
+  anew.issued = time_of(clinic.now + 1000);
+  EXPECT_EQ(clinic.rule(SetLimit{clinic.seed(), render(grant::sign(anew, clinic.stew.sign))}), "");
+  EXPECT_EQ(clinic.rule(clinic.submit(clinic.ada, run)), "");
+}
+
 }  // namespace
 }  // namespace coffer::keeper::test

@@ -75,31 +75,42 @@ void State::append(Effect& effect, const Seed& seed, std::uint64_t now_ms, Draft
   effect.entries.push_back(std::move(out));
 }
 
+// Which of the two is older, and what is taken back of ours.
+Result<State::Loss> State::loss_of(const Recover& op) const {
+  const auto size = tree_.size();
+  const bool restored = op.leaves.empty() && op.lost == ledger::LostRange{size, size} && size > 0;
+  if (restored) return Loss{.by = LostBy::Keeper};
+  if (op.leaves.empty()) {
+    if (op.lost.first > op.lost.last || op.lost.last >= size) {
+      return refuse(Code::InvalidArgument, "malformed",
+                    fmt::format("field 'lost' must lie within the {} entries", size));
+    }
+    return Loss{.by = LostBy::Database};
+  }
+  if (op.lost.first != size || op.lost.last - size != op.leaves.size() - 1) {
+    return refuse(Code::InvalidArgument, "malformed",
+                  fmt::format("field 'leaves' must go on from entry {}", size));
+  }
+  // Only what we had signed is taken back: nobody else can make a ledger that goes on from ours.
+  auto longer = tree_;
+  for (const auto& leaf : op.leaves) longer.append(leaf);
+  COFFER_TRY(const auto log, ledger::VerifierKey::parse(identity_.ledger_vkey));
+  const auto signed_one = ledger::open_checkpoint(op.checkpoint, log);
+  if (!signed_one || signed_one->size != longer.size() || signed_one->root != longer.root()) {
+    return refuse(Code::Denied, "not_our_checkpoint",
+                  "field 'checkpoint' is not ours, or not of these entries");
+  }
+  return Loss{.by = LostBy::Keeper, .longer = std::move(longer)};
+}
+
 Result<State::Effect> State::on(const Recover& op, std::uint64_t now_ms) {
   if (op.reason.empty() || op.reason.size() > 1024) {
     return refuse(Code::InvalidArgument, "malformed", "field 'reason' must be 1 to 1024 bytes");
   }
-  const bool ours = !op.leaves.empty();  // our memory is the older one
-  const auto size = tree_.size();
-  if (op.lost.first > op.lost.last || (!ours && op.lost.last >= size)) {
-    return refuse(Code::InvalidArgument, "malformed",
-                  fmt::format("field 'lost' must lie within the {} entries", size));
-  }
+  COFFER_TRY(Loss loss, loss_of(op));
+  const bool ours = loss.by == LostBy::Keeper;
+  if (loss.longer) tree_ = *std::move(loss.longer);
   if (ours) {
-    if (op.lost.first != size || op.lost.last - size != op.leaves.size() - 1) {
-      return refuse(Code::InvalidArgument, "malformed",
-                    fmt::format("field 'leaves' must go on from entry {}", size));
-    }
-    // Only what we had signed is taken back: nobody else can make a ledger that goes on from ours.
-    auto longer = tree_;
-    for (const auto& leaf : op.leaves) longer.append(leaf);
-    COFFER_TRY(const auto log, ledger::VerifierKey::parse(identity_.ledger_vkey));
-    const auto signed_one = ledger::open_checkpoint(op.checkpoint, log);
-    if (!signed_one || signed_one->size != longer.size() || signed_one->root != longer.root()) {
-      return refuse(Code::Denied, "not_our_checkpoint",
-                    "field 'checkpoint' is not ours, or not of these entries");
-    }
-    tree_ = std::move(longer);
     for (auto& [id, dataset] : datasets_) dataset.frozen_ms = now_ms;
   }
   Effect effect;

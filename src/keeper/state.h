@@ -121,6 +121,12 @@ class State {
     std::optional<ledger::LostRange> lost{};
   };
   void append(Effect& effect, const Seed& seed, std::uint64_t now_ms, Draft draft);
+  enum class LostBy : std::uint8_t { Database, Keeper };
+  struct Loss {
+    LostBy by;
+    std::optional<ledger::MerkleTree> longer{};  // with what is taken back
+  };
+  Result<Loss> loss_of(const Recover& op) const;
 
   // Signatures and people, in users.cpp.
   template <class T>
