@@ -76,9 +76,9 @@ Result<> make_data_directory(const std::filesystem::path& data) {
 
 Result<> give_back_files(const std::filesystem::path& data) {
   if (::geteuid() != 0) return {};
-  for (const char* folder : {"front", "ledger"}) {
+  for (const char* folder : {"front", "ledger", "vault"}) {
     COFFER_TRY(const UniqueFd directory, open_directory(data / folder));
-    COFFER_TRY(const auto entries, walk(directory.get()));
+    COFFER_TRY(const auto entries, walk(directory.get(), {.entries_max = UINT64_MAX}));
     for (const auto& entry : entries) {
       if (::fchownat(directory.get(), entry.path.c_str(), kFrontUid, kFrontUid,
                      AT_SYMLINK_NOFOLLOW) != 0) {

@@ -2,7 +2,9 @@
 #include <cstdio>
 #include <string>
 
+#include "app/backup.h"
 #include "app/recover.h"
+#include "app/restore.h"
 #include "app/server_command.h"
 #include "app/supervisor.h"
 #include "cli/cli.h"
@@ -27,6 +29,10 @@ int main(int argc, char** argv) {
       return coffer::app::server_main(argc, argv);
     case CommandKind::Recover:
       return coffer::app::recover_main(argc, argv);
+    case CommandKind::Backup:
+      return coffer::app::backup_main(argc, argv);
+    case CommandKind::Restore:
+      return coffer::app::restore_main(argc, argv);
     case CommandKind::Client:
       break;
   }

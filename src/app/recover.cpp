@@ -1,66 +1,17 @@
 #include "app/recover.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
-#include "app/front_process.h"
 #include "app/identity.h"
+#include "app/stopped.h"
 #include "front/append.h"
-#include "keeper/serve.h"
-#include "os/channel.h"
-#include "os/files.h"
-#include "os/process.h"
 
 namespace coffer::app {
 namespace {
 
 constexpr std::uint32_t kLeavesAtOnce = 65'536;
-
-// The directory to ourselves, a keeper on it, the database opened beside.
-struct Opened {
-  UniqueFd lock;
-  UniqueFd keeper_control;
-  Process keeper;
-  std::unique_ptr<front::Site> site;
-};
-
-Result<UniqueFd> lock_stopped(const std::filesystem::path& data) {
-  UniqueFd lock{::open((data / "lock").c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
-  if (!lock) return Error{Code::NotFound, data.string() + " is no data directory of a server"};
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error{Code::FailedPrecondition, "a server runs on " + data.string() + ": stop it first"};
-  }
-  return lock;
-}
-
-Result<Opened> open_stopped(const std::filesystem::path& data,
-                            const std::string& master_key_command, const Clock& clock) {
-  COFFER_TRY(UniqueFd lock, lock_stopped(data));
-  COFFER_TRY(ChannelPair keeper_side, make_channel_pair());
-  COFFER_TRY(auto keeper, Process::fork([&]() -> int {
-               keeper_side.first.reset();
-               const auto served = keeper::serve(std::move(keeper_side.second),
-                                                 {.data = data,
-                                                  .origin = {},
-                                                  .master_key_command = master_key_command,
-                                                  .identity = identity_of(kKeeperUid)});
-               if (!served) std::fprintf(stderr, "keeper: %s\n", served.error().message.c_str());
-               return served ? 0 : 1;
-             }));
-  keeper_side.second.reset();
-  COFFER_TRY(ChannelPair front_side, make_channel_pair());
-  COFFER_TRY(ChannelPair link, make_channel_pair());
-  COFFER_CHECK(send_fd(keeper_side.first.get(), static_cast<std::uint8_t>(PeerTag::Front),
-                       link.first.get()));
-  COFFER_CHECK(send_fd(front_side.first.get(), static_cast<std::uint8_t>(PeerTag::Keeper),
-                       link.second.get()));
-  COFFER_TRY(auto site, open_connected_site(std::move(front_side.second), data, clock));
-  return Opened{std::move(lock), std::move(keeper_side.first), std::move(keeper), std::move(site)};
-}
 
 struct Missing {
   std::uint64_t database{0};  // entries that the database has
@@ -165,7 +116,9 @@ struct Order {
 Result<> run(const Order& order) {
   const SystemClock clock;
   const auto& data = order.data;
-  COFFER_TRY(Opened opened, open_stopped(data, order.master_key_command, clock));
+  COFFER_CHECK(check_is_whole(data));
+  COFFER_TRY(const UniqueFd lock, lock_stopped(data));
+  COFFER_TRY(Stopped opened, open_stopped(data, order.master_key_command, clock));
   const Missing missing = compare(*opened.site);
   if (order.wish == Wish::Show) {
     show(missing, data);
@@ -211,8 +164,7 @@ int recover_main(int argc, char** argv) {
                          .data = std::filesystem::absolute(data),
                          .master_key_command = master_key_command});
   if (done) return 0;
-  std::fprintf(stderr, "coffer recover: %s\n", done.error().message.c_str());
-  return 1;
+  return report_failure("recover", done.error());
 }
 
 }  // namespace coffer::app

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "app/stopped.h"
 #include "app/supervisor.h"
 #include "base/log.h"
 
@@ -54,6 +55,8 @@ CommandKind command_kind(int argc, char** argv) {
   const std::string first = argc > 1 ? argv[1] : "";
   if (first == "server") return CommandKind::Server;
   if (first == "recover") return CommandKind::Recover;
+  if (first == "backup") return CommandKind::Backup;
+  if (first == "restore") return CommandKind::Restore;
   return CommandKind::Client;
 }
 
@@ -62,8 +65,7 @@ int server_main(int argc, char** argv) {
   if (!parsed.options) return parsed.status;
   const auto done = supervise(*parsed.options);
   if (done) return 0;
-  std::fprintf(stderr, "coffer server: %s\n", done.error().message.c_str());
-  return 1;
+  return report_failure("server", done.error());
 }
 
 int process_main(const std::string& name, int argc, char** argv) {

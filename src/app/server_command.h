@@ -8,7 +8,7 @@
 
 namespace coffer::app {
 
-enum class CommandKind : std::uint8_t { Client, Server, Recover };
+enum class CommandKind : std::uint8_t { Client, Server, Recover, Backup, Restore };
 CommandKind command_kind(int argc, char** argv);
 
 int server_main(int argc, char** argv);

@@ -11,6 +11,7 @@
 #include <deque>
 
 #include "app/identity.h"
+#include "app/stopped.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/server.h"
@@ -192,6 +193,7 @@ Result<> supervise(const ServerOptions& options) {
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return Error{Code::InvalidArgument, "--tls-cert and --tls-key go together"};
   }
+  COFFER_CHECK(check_is_whole(options.data));
   COFFER_CHECK(make_data_directory(options.data));
   COFFER_TRY(const UniqueFd lock, lock_directory(options.data));
   COFFER_TRY(UniqueFd listener, net::listen_on(options.listen));

@@ -109,7 +109,7 @@ int run(int argc, const char* const* argv, Surroundings surroundings,
   Action chosen;
   CLI::App root{"Data does not move, programs do.", "coffer"};
   root.footer(
-      "On the server's machine: coffer server, coffer recover (each with --help).\n\n"
+      "On the server's machine: coffer server, backup, restore, recover (each with --help).\n\n"
       "Example:\n  coffer login https://coffer.example --token -\n  coffer inbox");
   root.require_subcommand(1);
   root.set_help_all_flag("--help-all", "Every command with its options");

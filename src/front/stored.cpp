@@ -1,0 +1,140 @@
+#include "front/stored.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "grant/objects.h"
+#include "ledger/entry.h"
+#include "os/files.h"
+#include "vault/store.h"
+
+namespace coffer::front {
+namespace {
+
+// Fields of private entries that name a signed object.
+constexpr std::array kObjectFields{"key",   "manifest",   "card", "limit",
+                                   "grant", "revocation", "run",  "approval"};
+
+Result<std::string> hex_of(const std::string& digest) {
+  COFFER_TRY(const Digest parsed, Digest::parse(digest));
+  return hex(parsed.bytes);
+}
+
+Result<> name_version(Site& site, const db::Row& row, std::vector<std::string>& out) {
+  COFFER_TRY(const std::string list, hex_of(row.text(1)));
+  const std::string folder = "vault/" + row.text(0);
+  out.push_back(folder + "/lists/" + list);
+  if (row.integer(2) != 0) out.push_back(folder + "/public/" + list);
+  auto file = open_directory(site.data);
+  if (!file) return std::move(file).error();
+  const auto opened = open_regular_beneath(file->get(), folder + "/lists/" + list);
+  if (!opened) return {};
+  COFFER_TRY(const auto chunks, vault::list_chunk_names(opened->get()));
+  for (const auto& chunk : chunks) {
+    const std::string name = hex(chunk.bytes);
+    out.push_back(fmt::format("{}/chunks/{}/{}", folder, name.substr(0, 2), name));
+  }
+  return {};
+}
+
+Result<> name_vault(Site& site, std::vector<std::string>& out) {
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT v.dataset, v.list, d.public FROM versions v JOIN datasets d ON"
+                          " d.id = v.dataset WHERE v.removed IS NULL"));
+  for (const auto& row : rows) COFFER_CHECK(name_version(site, row, out));
+  return {};
+}
+
+Result<> name_by_digest(Site& site, const char* sql, const char* pattern,
+                        std::vector<std::string>& out) {
+  COFFER_TRY(const auto rows, site.db.rows(sql));
+  for (const auto& row : rows) {
+    COFFER_TRY(const std::string name, hex_of(row.text(0)));
+    out.push_back(fmt::format(fmt::runtime(pattern), name));
+  }
+  return {};
+}
+
+Result<> name_outputs(Site& site, std::vector<std::string>& out) {
+  COFFER_TRY(const auto rows, site.db.rows("SELECT run, name FROM outputs WHERE commitment <> ''"));
+  for (const auto& row : rows) {
+    COFFER_TRY(const std::string run, hex_of(row.text(0)));
+    out.push_back(fmt::format("runs/{}/{}.sealed", run, row.text(1)));
+    out.push_back(fmt::format("runs/{}/evidence/{}.sealed", run, row.text(1)));
+  }
+  return {};
+}
+
+// The digests of signed objects that one entry's private fields name.
+Result<> collect(const db::Row& row, std::set<std::string>& objects) {
+  ledger::Opening opening{row.blob(1), {}, row.blob(2)};
+  const auto& nonce = row.blob(3);
+  if (nonce.size() != sizeof(ledger::Nonce)) return {};
+  std::copy(nonce.begin(), nonce.end(), opening.nonce.emplace().begin());
+  auto fields = opening.private_fields();
+  if (!fields) return std::move(fields).error().in(fmt::format("entry {}", row.integer(0)));
+  for (const char* field : kObjectFields) {
+    const auto digest = fields->text_or(field, "");
+    if (!digest.empty()) objects.insert(digest);
+  }
+  return {};
+}
+
+Result<> check_object(const std::set<std::string>& objects, const std::string& what,
+                      const std::string& envelope) {
+  auto parsed = grant::parse_envelope(envelope);
+  if (parsed && objects.contains(parsed->digest().text())) return {};
+  return Error{Code::Corrupt, fmt::format("{} of the database stands in no entry of the ledger",
+                                          printable(what, 100))};
+}
+
+// Each statement answers what the object is called, and its envelope.
+constexpr std::array kObjects{
+    "SELECT 'the key of ' || name, key_envelope FROM users WHERE key_envelope <> ''",
+    "SELECT 'the manifest of ' || dataset || '@v' || n, envelope FROM versions",
+    "SELECT 'the card of ' || name, card FROM datasets WHERE card <> ''",
+    "SELECT 'the limit of ' || name, limit_envelope FROM datasets WHERE limit_envelope <> ''",
+    "SELECT id, envelope FROM grants",
+    "SELECT id, envelope FROM runs WHERE ledger_first IS NOT "
+    "NULL",
+    "SELECT 'an approval of ' || run, envelope FROM approvals"};
+
+}  // namespace
+
+Result<std::vector<std::string>> named_paths(Site& site) {
+  std::vector<std::string> out;
+  COFFER_CHECK(name_vault(site, out));
+  COFFER_CHECK(name_by_digest(site, "SELECT digest FROM programs", "programs/{}", out));
+  COFFER_CHECK(
+      name_by_digest(site, "SELECT digest FROM environment_digests", "env/{}/env.tar.zst", out));
+  COFFER_CHECK(name_outputs(site, out));
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+Result<SignedCounts> check_signed(Site& site) {
+  SignedCounts counts;
+  std::set<std::string> objects;
+  COFFER_TRY(const auto entries,
+             site.db.rows("SELECT idx, public, private, nonce, leaf FROM entries ORDER BY idx"));
+  for (const auto& row : entries) {
+    if (row.is_null(4)) {
+      COFFER_CHECK(collect(row, objects));
+    } else {
+      counts.lost += 1;
+    }
+  }
+  counts.entries = entries.size();
+  if (counts.lost > 0) return counts;  // what the lost entries had named cannot be told
+  for (const char* sql : kObjects) {
+    COFFER_TRY(const auto rows, site.db.rows(sql));
+    for (const auto& row : rows) COFFER_CHECK(check_object(objects, row.text(0), row.text(1)));
+    counts.objects += rows.size();
+  }
+  return counts;
+}
+
+}  // namespace coffer::front
