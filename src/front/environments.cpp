@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "front/uploads.h"
@@ -50,17 +51,79 @@ Result<Json> environment_json(Site& site, const db::Row& row) {
        {"older", std::move(digests)}});
 }
 
-// The upload of an OCI archive travels as a descriptor behind the Build record.
+// An OCI archive waits beside the uploads, named by its digest, until its build has ended.
+std::filesystem::path archive_path(const Site& site, const Digest& archive) {
+  return site.data / "front" / "uploads" / ("oci_" + hex(archive.bytes));
+}
+
+Result<> send_archive(Site& site, Channel& builder, const Digest& archive) {
+  const UniqueFd file{
+      ::open(archive_path(site, archive).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!file) return system_error("read the archive", errno);
+  ByteVector part(env::kArchivePart);
+  for (std::uint64_t offset = 0;;) {
+    const ssize_t got = ::read(file.get(), part.data(), part.size());
+    if (got < 0) return system_error("read the archive", errno);
+    if (got == 0) return {};
+    const auto size = static_cast<std::size_t>(got);
+    const env::Archive message{archive, offset, ByteVector(part.begin(), part.begin() + got)};
+    COFFER_CHECK(builder.send(env::encode(env::Request{message}), kSendPatience));
+    offset += size;
+  }
+}
+
+// Before its Build: the archive, where it is made from one.
+Result<> send_order(Site& site, Channel& builder, const env::Build& build) {
+  COFFER_TRY(const Json json, Json::parse(build.spec));
+  COFFER_TRY(const auto spec, env::Spec::parse(json));
+  if (spec.oci) COFFER_CHECK(send_archive(site, builder, *spec.oci));
+  return builder.send(env::encode(env::Request{build}), kSendPatience);
+}
+
 void send_build(Site& site, const std::string& name, const std::string& spec) {
   Channel* channel = site.links.builder();
   if (channel == nullptr) return;  // resume_builder() asks again
-  if (!channel->send(env::encode(env::Request{env::Build{name, spec}}), kSendPatience)) {
+  if (auto sent = send_order(site, *channel, {name, spec}); !sent) {
+    log_error("front", "build not sent", sent.error());
     site.links.drop_builder();
   }
 }
 
+// The upload becomes the archive that its digest names.
+Result<Digest> keep_archive(Site& site, const Caller& caller, const std::string& upload) {
+  COFFER_TRY(const UniqueFd file, open_upload(site, caller, upload));
+  Sha256 digest;
+  ByteVector part(env::kArchivePart);
+  for (;;) {
+    const ssize_t got = ::read(file.get(), part.data(), part.size());
+    if (got < 0) return system_error("read the upload", errno);
+    if (got == 0) break;
+    digest.update(ByteView{part}.first(static_cast<std::size_t>(got)));
+  }
+  const Digest archive = digest.finish();
+  if (::rename((site.uploads() + "/" + upload).c_str(), archive_path(site, archive).c_str()) != 0) {
+    return system_error("keep the archive", errno);
+  }
+  use_up(site, upload);
+  return archive;
+}
+
+// After a build: an archive that no other one waits for.
+Result<> drop_archive(Site& site, const std::string& name) {
+  COFFER_TRY(const auto row, site.db.row("SELECT spec FROM environments WHERE name = ?", {name}));
+  if (!row) return {};
+  COFFER_TRY(const auto others,
+             site.db.row("SELECT COUNT(*) FROM environments WHERE spec = ? AND name <> ? AND"
+                         " state IN ('queued', 'building')",
+                         {row->text(0), name}));
+  COFFER_TRY(const Json json, Json::parse(row->text(0)));
+  const auto archive = Digest::parse(json.text_or("oci", ""));
+  if (archive && others->integer(0) == 0) (void)::unlink(archive_path(site, *archive).c_str());
+  return {};
+}
+
 // The posted body without its nulls and its name: what env::Spec reads.
-Result<env::Spec> spec_of(const Json& body) {
+Result<env::Spec> spec_of(Site& site, const Caller& caller, const Json& body) {
   Json spec = Json::object({});
   if (!body["preset"].is_null()) spec.set("preset", body["preset"]);
   if (const auto* pip = body["pip"].as_array(); pip != nullptr && !pip->empty()) {
@@ -70,7 +133,10 @@ Result<env::Spec> spec_of(const Json& body) {
   if (const auto* apt = body["apt"].as_array(); apt != nullptr && !apt->empty()) {
     spec.set("apt", body["apt"]);
   }
-  if (!body["oci"].is_null()) spec.set("oci", true);
+  if (!body["oci"].is_null()) {
+    COFFER_TRY(const Digest archive, keep_archive(site, caller, body.text_or("oci", "")));
+    spec.set("oci", archive.text());
+  }
   auto parsed = env::Spec::parse(spec);
   if (!parsed) return std::move(parsed).error().as("environment_spec");
   return parsed;
@@ -101,12 +167,16 @@ struct BuilderEvents {
     return site.db.run("UPDATE environments SET log = log || ? WHERE name = ? AND length(log) < ?",
                        {e.line + "\n", e.name, static_cast<std::int64_t>(kLogMax)});
   }
-  Result<> operator()(const env::Built& e) const { return finish_build(site, e); }
+  Result<> operator()(const env::Built& e) const {
+    COFFER_CHECK(finish_build(site, e));
+    return drop_archive(site, e.name);
+  }
   Result<> operator()(const env::Failed& e) const {
-    return site.db.run(
+    COFFER_CHECK(site.db.run(
         "UPDATE environments SET state = 'failed', stage = 'failed', error = ?, built = ?"
         " WHERE name = ?",
-        {e.message, site.now_ms(), e.name});
+        {e.message, site.now_ms(), e.name}));
+    return drop_archive(site, e.name);
   }
   Result<> operator()(const env::Removed&) const { return {}; }
 };
@@ -137,7 +207,6 @@ Result<Json> post_environment(Site& site, const Caller& caller, const Json& body
   const std::string name = body.text_or("name", "");
   if (!env::is_environment_name(name))
     return bad_field("name", "must be [a-z0-9][a-z0-9._-]{0,62}");
-  COFFER_TRY(const auto spec, spec_of(body));
   COFFER_TRY(const auto known,
              site.db.row("SELECT state FROM environments WHERE name = ?", {name}));
   if (known && known->text(0) == "building") {
@@ -145,6 +214,7 @@ Result<Json> post_environment(Site& site, const Caller& caller, const Json& body
         .as("environment_not_ready")
         .then("coffer env show " + name);
   }
+  COFFER_TRY(const auto spec, spec_of(site, caller, body));
   const std::string text = spec.json().canonical();
   COFFER_CHECK(
       site.db.run("INSERT INTO environments(name, state, spec, user, stage, created) "
