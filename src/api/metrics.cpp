@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "front/counts.h"
+#include "front/quota.h"
 
 namespace coffer::api {
 namespace {
@@ -43,6 +44,21 @@ Result<std::string> Metrics::render(front::Site& site) const {
   gauge(out, "datasets", "Datasets.", counts.datasets);
   gauge(out, "uploads", "Uploads not used yet.", counts.uploads);
   gauge(out, "upload_bytes", "Bytes announced for them.", counts.upload_bytes);
+  COFFER_TRY(const auto used, front::usage_of_all(site));
+  describe(out, "stored_bytes", "gauge", "Bytes kept for users, by kind.");
+  const std::pair<const char*, std::uint64_t> kinds[] = {{"datasets", used.datasets},
+                                                         {"environments", used.environments},
+                                                         {"programs", used.programs},
+                                                         {"uploads", used.uploads}};
+  for (const auto& [kind, bytes] : kinds) {
+    out += fmt::format("coffer_stored_bytes{{kind=\"{}\"}} {}\n", kind, bytes);
+  }
+  gauge(out, "quota_bytes", "Most that may be kept for all users; 0: no limit.",
+        static_cast<std::int64_t>(site.quotas.total.bytes));
+  std::error_code ignored;
+  const auto space = std::filesystem::space(site.data / "front", ignored);
+  gauge(out, "disk_free_bytes", "Free bytes on the disk of the data directory.",
+        static_cast<std::int64_t>(space.available));
   struct rusage usage {};
   (void)::getrusage(RUSAGE_SELF, &usage);
   gauge(out, "memory_max_bytes", "Most resident memory of the front so far.",

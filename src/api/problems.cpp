@@ -33,6 +33,7 @@ constexpr std::array kCodes{
     Kind{"upload_offset", 409},
     Kind{"upload_incomplete", 409},
     Kind{"upload_unknown", 404},
+    Kind{"quota_exceeded", 409},
     Kind{"signature", 403},
     Kind{"wrong_type", 400},
     Kind{"wrong_ledger", 403},

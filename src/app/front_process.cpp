@@ -13,6 +13,7 @@
 #include "front/append.h"
 #include "front/grants.h"
 #include "front/notify.h"
+#include "front/quota.h"
 #include "front/users.h"
 #include "os/confine.h"
 #include "os/files.h"
@@ -35,6 +36,11 @@ front::Capacity capacity_of_machine() {
   const std::uint64_t kept = std::max(kOwnMemory, memory / 8);
   return {.cpus = known ? static_cast<std::uint32_t>(CPU_COUNT(&set)) : 1U,
           .memory_bytes = memory > kept ? memory - kept : 0};
+}
+
+Result<std::uint64_t> bytes_of_quota(const std::string& text) {
+  if (text.empty()) return std::uint64_t{0};
+  return parse_size(text);
 }
 
 // Files that only root may read are read before root is given up.
@@ -106,6 +112,9 @@ Result<> serve_front(UniqueFd control, const ServerOptions& options) {
   const SystemClock clock;
   COFFER_TRY(auto site, open_connected_site(std::move(control), options.data, clock));
   site->capacity = capacity_of_machine();
+  COFFER_TRY(site->quotas.user.bytes, bytes_of_quota(options.quota_user));
+  COFFER_TRY(site->quotas.total.bytes, bytes_of_quota(options.quota_total));
+  COFFER_CHECK(front::count_vault(*site));
   COFFER_CHECK(front::resend_pending(*site));
   COFFER_CHECK(front::check_against_keeper(*site));
   COFFER_CHECK(front::adopt_revocations(*site));

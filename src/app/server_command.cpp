@@ -9,6 +9,7 @@
 #include "app/stopped.h"
 #include "app/supervisor.h"
 #include "base/log.h"
+#include "base/text.h"
 
 namespace coffer::app {
 namespace {
@@ -39,6 +40,14 @@ Parsed parse(int argc, char** argv) {
   app.add_option("--notify-command", options.notify_command, "run for each notice");
   app.add_option("--master-key-command", options.master_key_command,
                  "prints the keeper's master key, 64 hex digits; else DIR/keeper/master.key");
+  const auto size = [](const std::string& text) {
+    const auto bytes = parse_size(text);
+    return bytes ? std::string{} : bytes.error().message;
+  };
+  app.add_option("--quota-user", options.quota_user, "most bytes kept for one user, like 10GiB")
+      ->check(size);
+  app.add_option("--quota-total", options.quota_total, "most bytes kept for all, like 500GiB")
+      ->check(size);
   try {
     app.parse(argc - 1, argv + 1);
   } catch (const CLI::ParseError& error) {

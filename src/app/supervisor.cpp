@@ -46,7 +46,8 @@ Result<UniqueFd> lock_directory(const std::filesystem::path& data) {
   UniqueFd lock{::open((data / "lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (!lock) return system_error("the lock of the data directory", errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error{Code::AlreadyExists, "another coffer server uses " + data.string()};
+    return Error{Code::AlreadyExists, "another coffer server uses " + data.string()}.as(
+        "server_running");
   }
   return lock;
 }
@@ -188,7 +189,8 @@ Result<> supervise(const ServerOptions& options) {
   if (!is_loopback(options.listen) && options.tls_cert.empty() && !options.behind_proxy) {
     return Error{Code::InvalidArgument,
                  "--listen " + options.listen +
-                     " is beyond this machine: give --tls-cert and --tls-key, or --behind-proxy"};
+                     " is beyond this machine: give --tls-cert and --tls-key, or --behind-proxy"}
+        .as("tls_required");
   }
   if (options.tls_cert.empty() != options.tls_key.empty()) {
     return Error{Code::InvalidArgument, "--tls-cert and --tls-key go together"};
@@ -215,6 +217,8 @@ std::vector<std::string> to_arguments(const ServerOptions& options) {
   add("--tls-key", options.tls_key);
   add("--notify-command", options.notify_command);
   add("--master-key-command", options.master_key_command);
+  add("--quota-user", options.quota_user);
+  add("--quota-total", options.quota_total);
   if (options.behind_proxy) out.emplace_back("--behind-proxy");
   return out;
 }

@@ -29,6 +29,8 @@ struct ServerOptions {
   bool behind_proxy{false};
   std::string notify_command;
   std::string master_key_command;
+  std::string quota_user;  // sizes; empty: no limit
+  std::string quota_total;
 };
 
 // Runs until SIGTERM or SIGINT (then drains) or until a process refuses.

@@ -142,14 +142,16 @@ Result<> check_against_keeper(Site& site) {
         fmt::format("the database has {} entries, the keeper has signed {}: {} entries are "
                     "missing; see `coffer recover show`",
                     have, site.status.tree_size, site.status.tree_size - have)}
-        .as("database_older");
+        .as("database_older")
+        .then("coffer recover show --data " + site.data.string());
   }
   if (site.status.tree_size < have || site.status.root != site.tree.root()) {
     return Error{Code::FailedPrecondition,
                  fmt::format("the keeper's memory has {} entries, the database {}: the keeper's "
                              "memory is older or another's; see `coffer recover show`",
                              site.status.tree_size, have)}
-        .as("keeper_older");
+        .as("keeper_older")
+        .then("coffer recover show --data " + site.data.string());
   }
   return {};
 }

@@ -94,6 +94,7 @@ Result<Json> add_pack(Site& site, const Caller& caller, const std::string& datas
   COFFER_TRY(const UniqueFd pack, open_upload(site, caller, upload));
   COFFER_TRY(auto store, vault::Store::create(vault_of(site), dataset_id));
   COFFER_TRY(const auto stored, store.put_pack(pack.get()));
+  site.count_stored(dataset_id, static_cast<std::int64_t>(stored.bytes));
   use_up(site, upload);
   return Json::object({{"chunks", stored.chunks}, {"bytes", stored.bytes}});
 }
@@ -253,6 +254,7 @@ Result<Json> remove_version(Site& site, const Caller& caller, const std::string&
   COFFER_TRY(auto store, vault::Store::open(vault_of(site), dataset.id));
   COFFER_TRY(const Digest list, Digest::parse(row->text(1)));
   COFFER_TRY(const auto collected, store.remove_list(list));
+  site.count_stored(dataset.id, -static_cast<std::int64_t>(collected.bytes));
   return Json::object({{"dataset", fmt::format("{}@v{}", name, version)},
                        {"chunks_deleted", collected.chunks},
                        {"ledger", ledger_range(done)}});
@@ -263,7 +265,9 @@ Result<> collect_unused(Site& site) {
   for (const auto& row : rows) {
     auto store = vault::Store::open(vault_of(site), row.text(0));
     if (!store) continue;  // nothing was ever sent
-    COFFER_CHECK(store->collect_garbage(site.clock.unix_time() - std::chrono::hours{24}));
+    COFFER_TRY(const auto collected,
+               store->collect_garbage(site.clock.unix_time() - std::chrono::hours{24}));
+    site.count_stored(row.text(0), -static_cast<std::int64_t>(collected.bytes));
   }
   return {};
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "front/quota.h"
 #include "front/uploads.h"
 #include "front/users.h"
 #include "grant/objects.h"
@@ -214,6 +215,7 @@ Result<Json> post_environment(Site& site, const Caller& caller, const Json& body
         .as("environment_not_ready")
         .then("coffer env show " + name);
   }
+  COFFER_CHECK(check_quota(site, caller, 0));
   COFFER_TRY(const auto spec, spec_of(site, caller, body));
   const std::string text = spec.json().canonical();
   COFFER_CHECK(

@@ -27,6 +27,12 @@ Result<> load_tree(Site& site) {
 
 }  // namespace
 
+void Site::count_stored(const std::string& dataset, std::int64_t change) {
+  auto& bytes = stored[dataset];
+  const auto less = static_cast<std::uint64_t>(change < 0 ? -change : 0);
+  bytes = change >= 0 ? bytes + static_cast<std::uint64_t>(change) : bytes - std::min(bytes, less);
+}
+
 bool Caller::is(std::string_view role) const {
   return std::find(roles.begin(), roles.end(), role) != roles.end();
 }

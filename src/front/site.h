@@ -39,6 +39,16 @@ struct Capacity {
   std::uint64_t memory_bytes{0};
 };
 
+// A bound on stored bytes, 0 for none, and what it is called (front/quota.h).
+struct Quota {
+  std::uint64_t bytes{0};
+  std::string_view whose;
+};
+struct Quotas {
+  Quota user{.whose = "the quota of a user"};
+  Quota total{.whose = "the quota of this server"};
+};
+
 using JsonReply = std::function<void(Result<Json>)>;
 
 struct Site {
@@ -60,6 +70,9 @@ struct Site {
   std::function<void(const Json&)> on_notice = [](const Json&) {};
   // Who waits for a program to be unpacked, by upload id.
   std::multimap<std::string, JsonReply> unpacking;
+  Quotas quotas;
+  std::map<std::string, std::uint64_t> stored;  // bytes in the vault, by dataset id
+  void count_stored(const std::string& dataset, std::int64_t change);
 
   std::int64_t now_ms() const { return clock.unix_time().time_since_epoch().count(); }
   std::string uploads() const { return data / "front" / "uploads"; }

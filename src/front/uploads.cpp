@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "front/quota.h"
 #include "os/files.h"
 
 namespace coffer::front {
@@ -52,6 +53,7 @@ Result<Json> create_upload(Site& site, const Caller& caller, std::uint64_t lengt
         .at("Upload-Length")
         .above(render_size(kUploadMax));
   }
+  COFFER_CHECK(check_quota(site, caller, length));
   const std::string id = "up_" + base32(random_bytes(10));
   const UniqueFd file{
       ::open(path_of(site, id).c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600)};
