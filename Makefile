@@ -1,7 +1,8 @@
 # Two commands on a bare Debian 12: `make demo`, `make test`. Everything else is for those who stay.
-.PHONY: all demo test fuzz sanitize build build-tests deps check clean bench
+.PHONY: all demo test fuzz sanitize build build-tests deps check clean bench install
 preset ?= release
 built = build/$(preset)
+PREFIX ?= /usr/local
 
 all: build
 
@@ -39,6 +40,9 @@ build-tests: deps
 	@tools/deps tests
 	@[ -e $(built)/build.ninja ] || cmake -G Ninja --preset $(preset) -DBUILD_TESTING=ON >/dev/null
 	@cmake --build $(built)
+
+install: build ## DESTDIR and PREFIX as everywhere.
+	@tools/install $(built)/src/app/coffer "$(DESTDIR)" "$(PREFIX)"
 
 deps:
 	@tools/deps build

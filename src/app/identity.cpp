@@ -52,7 +52,8 @@ Result<> check_way(const std::filesystem::path& data) {
                    "--data " + data.string() + ": " + above.string() +
                        " is closed to the server's processes, which have users of their own; "
                        "choose another place, or chmod o+x " +
-                       above.string()};
+                       above.string()}
+          .as("data_closed");
     }
   }
   return {};

@@ -6,6 +6,7 @@
 
 #include "app/front_process.h"
 #include "app/identity.h"
+#include "app/stopped.h"
 #include "app/supervisor.h"
 #include "base/log.h"
 #include "env/job.h"
@@ -24,7 +25,7 @@ constexpr int kControlFd = 3;
 int status_of(const char* name, const Result<>& served) {
   if (served) return 0;
   log_error(name, "process ends", served.error());
-  std::fprintf(stderr, "coffer server: %s: %s\n", name, served.error().message.c_str());
+  (void)report_failure((std::string("server: ") + name).c_str(), served.error());
   const Code code = served.error().code;
   const bool hopeless =
       code == Code::FailedPrecondition || code == Code::Corrupt || code == Code::InvalidArgument;

@@ -258,10 +258,9 @@ std::string told(const Restored& restored, const Order& order) {
           "sums.\nWhat is missing: coffer recover show --data {}\n",
           render_count(restored.keeper_entries), entries, order.data.string());
     case Budgets::Spent:
-      return "The keeper's memory came out of the backup: what was spent, granted, revoked or\n"
-             "removed since is not known. Every budget counts as spent until its owner signs a "
-             "new\n"
-             "limit (coffer data limit). Start the server.\n";
+      return "The keeper's memory came out of the backup: nobody knows what was spent or revoked "
+             "since.\nEvery budget counts as spent until its owner signs a new limit (coffer data "
+             "limit). Start the server.\n";
   }
   std::abort();
 }

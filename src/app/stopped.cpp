@@ -34,7 +34,8 @@ Result<UniqueFd> lock_stopped(const std::filesystem::path& data) {
   UniqueFd lock{::open((data / "lock").c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
   if (!lock) return Error{Code::NotFound, data.string() + " is no data directory of a server"};
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error{Code::FailedPrecondition, "a server runs on " + data.string() + ": stop it first"};
+    return Error{Code::FailedPrecondition, "a server runs on " + data.string() + ": stop it first"}
+        .as("server_running");
   }
   return lock;
 }

@@ -126,7 +126,8 @@ Result<Database> Database::open(const std::filesystem::path& file,
     return Error{
         Code::FailedPrecondition,
         fmt::format("the database has schema {}, this program knows {}: use a newer coffer", have,
-                    migrations.size())};
+                    migrations.size())}
+        .as("database_newer");
   }
   database.impl_->prepared.clear();
   for (std::size_t next = have; next < migrations.size(); ++next) {

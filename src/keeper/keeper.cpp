@@ -288,7 +288,7 @@ Result<Key> load_master_key(const std::filesystem::path& directory, const std::s
   if (!command.empty()) {
     COFFER_TRY(const auto result, run_command({"/bin/sh", "-c", command}, "", 60s, 4096));
     if (!result.status.ok()) {
-      return Error{Code::FailedPrecondition, "--master-key-command failed"};
+      return Error{Code::FailedPrecondition, "--master-key-command failed"}.as("master_key");
     }
     return key_of_hex(result.output, "--master-key-command");
   }
@@ -296,14 +296,16 @@ Result<Key> load_master_key(const std::filesystem::path& directory, const std::s
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) {
     if (std::filesystem::exists(directory / "journal")) {
-      return Error{Code::FailedPrecondition, "master.key is missing, and there is a journal"};
+      return Error{Code::FailedPrecondition, "master.key is missing, and there is a journal"}.as(
+          "master_key");
     }
     const Key key = random_key();
     COFFER_CHECK(write_text(path, hex(key.expose()) + "\n", 0600));
     return key_from(key.expose());
   }
   if (!S_ISREG(status.st_mode) || (status.st_mode & 077) != 0) {
-    return Error{Code::FailedPrecondition, "master.key must be a file of mode 600"};
+    return Error{Code::FailedPrecondition, "master.key must be a file of mode 600"}.as(
+        "master_key");
   }
   COFFER_TRY(const auto text, read_text(path, 1024));
   return key_of_hex(text, "master.key");

@@ -77,6 +77,7 @@ class Server:
             if "ready" in said:
                 return said.strip()
             if self.process.poll() is not None:
+                self.process.stdout.close()
                 if expect_ready:
                     raise Failed(f"the server ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
                 return self.last_words()
