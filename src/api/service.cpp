@@ -154,6 +154,7 @@ net::Intake Service::admit(const net::Head& head) {
   const auto refuse = [&](const Operation* operation, const Error& error) {
     auto response = problem_response(error);
     if (response.status == 405) response.headers.add("Allow", methods_at(head));
+    response.headers.add("Coffer-Version", COFFER_VERSION);
     services_.metrics.answered(operation != nullptr ? operation->id : "none", response.status);
     return response;
   };
@@ -186,6 +187,7 @@ Result<Json> Service::read_body(const Understood& request, const net::Request& g
 
 void Service::send(const Operation* operation, net::Response response, net::Reply reply) {
   services_.metrics.answered(operation != nullptr ? operation->id : "none", response.status);
+  response.headers.add("Coffer-Version", COFFER_VERSION);
   std::move(reply).send(std::move(response));
 }
 

@@ -128,7 +128,9 @@ int run(int argc, const char* const* argv, Surroundings surroundings,
     session.terminal().transient("");
     return *status;
   }
-  return report(session, problem_of(status.error()));
+  const Server* server = session.opened_server();
+  return report(session, problem_of(server != nullptr ? server->with_versions(status.error())
+                                                      : status.error()));
 }
 
 int run(int argc, char** argv, const Extensions& extensions) {

@@ -33,7 +33,7 @@ struct Menu {
   RevokeAtKeeper revoke_at_keeper{};
 };
 
-inline constexpr std::string_view kVersion = "0.1.0";
+inline constexpr std::string_view kVersion = COFFER_VERSION;
 
 // A command under `parent`, whose --help ends in `example`.
 CLI::App* add(CLI::App* parent, const std::string& name, const std::string& help,

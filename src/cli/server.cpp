@@ -45,7 +45,7 @@ std::string query(const std::vector<std::pair<std::string, std::string>>& fields
 Result<Server> Server::open(ServerAddress address) {
   net::ClientOptions options{.url = address.url, .ca_file = address.ca_file};
   if (!address.token.empty()) options.headers.add("Authorization", "Bearer " + address.token);
-  options.headers.add("User-Agent", "coffer");
+  options.headers.add("User-Agent", "coffer/" COFFER_VERSION);
   auto client = net::Client::open(std::move(options));
   if (!client) {
     if (client.error().code == Code::InvalidArgument) return usage_error(client.error().message);
@@ -57,8 +57,20 @@ Result<Server> Server::open(ServerAddress address) {
 Result<net::Answer> Server::send(const net::Call& call) {
   auto answer = client_.send(call);
   if (!answer) return unreachable(address_.url, answer.error());
-  if (!is_success(answer->status)) return answered(answer->status, answer->body);
+  version_ = printable(answer->headers.get("Coffer-Version"), 40);
+  if (!is_success(answer->status)) return with_versions(answered(answer->status, answer->body));
   return answer;
+}
+
+Error Server::with_versions(Error error) const {
+  if (version_.empty() || version_ == COFFER_VERSION) return error;
+  Problem problem = problem_of(error);
+  const std::string both = "this is coffer " COFFER_VERSION ", the server is coffer " + version_;
+  if (problem.text.find(both) != std::string::npos) return error;
+  problem.text += " (" + both + ")";
+  Error out = error_of(problem);
+  out.code = error.code;
+  return out;
 }
 
 Result<Json> Server::send_json(net::Call call) {

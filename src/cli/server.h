@@ -41,6 +41,8 @@ class Server {
  public:
   static Result<Server> open(ServerAddress address);
   const std::string& url() const { return address_.url; }
+  // The error; where the server has another version than this program, naming both.
+  Error with_versions(Error error) const;
 
   Result<Json> get(const std::string& target);
   Result<std::string> get_text(const std::string& target);
@@ -67,6 +69,7 @@ class Server {
   Result<std::uint64_t> upload_offset(const std::string& id);
 
   ServerAddress address_;
+  std::string version_;  // as its last answer said
   net::Client client_;
 };
 

@@ -42,6 +42,7 @@ class Session {
   // The profile, its user and keeper filled in from the server where the profile has none.
   Result<const Profile*> profile();
   Result<Server*> server();
+  const Server* opened_server() const { return server_.get(); }  // null: not asked for yet
   Result<const KeyPair*> keys();
   // Sealing keys that a rotation replaced: older boxes open with these only.
   Result<std::vector<KeyPair>> former_keys();

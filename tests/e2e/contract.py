@@ -180,8 +180,9 @@ def send(port, method, target, token=None, body=b"", headers=None, timeout=60):
 class Recorder:
     """Passes requests on to a server and keeps what was said, both ways; of large bodies their beginning."""
 
-    def __init__(self, port):
+    def __init__(self, port, replaced=None):
         self.exchanges, recorder = [], self
+        replaced = replaced or {}  # header of the server's: what the client sees instead
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -200,7 +201,7 @@ class Recorder:
                     self.send_response_only(answer.status)
                     for name, value in answer.getheaders():
                         if name.lower() not in ("connection", "transfer-encoding"):
-                            self.send_header(name, value)
+                            self.send_header(name, replaced.get(name, value))
                     if answer.getheader("Content-Length") is None and answer.status != 204:
                         self.send_header("Connection", "close")
                         self.close_connection = True

@@ -115,8 +115,8 @@ class TinyWorld:
         (folder / "coffer.toml").write_text(MANIFEST.format(name=name, dataset=dataset, note=note))
         return folder
 
-    def give(self, dataset="clinic/people", to="ada", bits="10k", runs=20, auto=64, more=""):
-        line = f"grant give {dataset} --to {to} --purpose p --lane bounded --bits {bits} --runs {runs} --until {UNTIL} --auto-bits {auto} --yes {more}"
+    def give(self, dataset="clinic/people", to="ada", bits="10k", runs=20, auto=64, until=UNTIL, more=""):
+        line = f"grant give {dataset} --to {to} --purpose p --lane bounded --bits {bits} --runs {runs} --until {until} --auto-bits {auto} --yes {more}"
         return self.stew.ask(line)["id"]
 
     def run(self, grant, program=None, more=""):
