@@ -59,12 +59,27 @@ std::string published_range(const scan::Column& column) {
   return column.min.empty() ? "" : column.min + " to " + column.max;
 }
 
+// Of a table that can be read in two ways a value may stand under the wrong column's name.
+Result<> check_tables(const DataGradeOptions& options, const scan::Proposal& proposal) {
+  for (const auto& file : proposal.files) {
+    if (file.defect.empty()) continue;
+    return refused("broken_table",
+                   printable(file.path, 80) + ": " + file.defect +
+                       "; mend it and add it again, or say with --columns what is published",
+                   "coffer data scan " + options.name + " -o columns.csv");
+  }
+  return {};
+}
+
 Result<scan::Proposal> decided(const DataGradeOptions& options, const scan::Proposal& proposal) {
   if (options.accept_proposed == !options.columns.empty()) {
     return usage_error("say what is published: --accept-proposed, or --columns FILE",
                        "coffer data scan " + options.name + " -o columns.csv");
   }
-  if (options.accept_proposed) return proposal;
+  if (options.accept_proposed) {
+    COFFER_CHECK(check_tables(options, proposal));
+    return proposal;
+  }
   COFFER_TRY(const std::string text, read_whole(options.columns));
   return scan::parse_columns_csv(text, proposal);
 }

@@ -13,6 +13,17 @@ namespace {
 
 constexpr std::size_t kTagBytesMax = std::size_t{1} << 20;
 
+// Named as a table, and not one byte of it can be read as such.
+class NoTableScan final : public FileScan {
+ public:
+  void bytes(ByteView) override {}
+  File end() override {
+    return {.path = {},
+            .format = "other",
+            .defect = "its name is a table's and it has NUL bytes: save it as UTF-8 text"};
+  }
+};
+
 // A format that is recognised and not looked into.
 class OpaqueScan final : public FileScan {
  public:
@@ -162,6 +173,8 @@ std::unique_ptr<FileScan> choose_scan(std::string_view path, ByteView bytes) {
     return std::make_unique<OpaqueScan>(std::string(format), "its content was not looked into");
   }
   const std::string extension = extension_of(path);
+  const bool table = is_one_of(extension, {".tsv", ".tab", ".csv", ".data"});
+  if (!looks_like_text(head) && table) return std::make_unique<NoTableScan>();
   if (!looks_like_text(head))
     return std::make_unique<OpaqueScan>("other", "its format was not recognised");
   if (is_one_of(extension, {".tsv", ".tab"})) return make_table_scan('\t');

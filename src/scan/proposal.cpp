@@ -109,6 +109,7 @@ Result<File> file_from_proposal(const Json& json) {
   file.reason = in.text("reason");
   const auto& columns = items_of(in, "columns");
   const auto& tags = items_of(in, "tags");
+  if (json.find("defect") != nullptr) file.defect = in.text("defect");
   COFFER_CHECK(in.finish());
   for (const auto& item : columns) {
     COFFER_TRY(Column column, column_from_proposal(item));
@@ -179,13 +180,15 @@ Json to_json(const Proposal& proposal) {
       tags.push(
           Json::object({{"name", tag.name}, {"kind", text_of(tag.kind)}, {"reason", tag.reason}}));
     }
-    files.push(Json::object({{"path", file.path},
+    Json one = Json::object({{"path", file.path},
                              {"format", file.format},
                              {"rows", file.rows},
                              {"publish", file.publish == Publish::Yes},
                              {"reason", file.reason},
                              {"columns", std::move(columns)},
-                             {"tags", std::move(tags)}}));
+                             {"tags", std::move(tags)}});
+    if (!file.defect.empty()) one.set("defect", file.defect);
+    files.push(std::move(one));
   }
   return Json::object({{"files", std::move(files)}, {"notes", proposal.notes}});
 }

@@ -76,6 +76,7 @@ struct File {
   std::vector<Tag> tags{};
   Publish publish{Publish::Yes};
   std::string reason{};  // about name and format
+  std::string defect{};  // of a table: why it cannot be read in one way only; else empty
   friend bool operator==(const File&, const File&) = default;
 };
 

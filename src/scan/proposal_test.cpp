@@ -22,7 +22,7 @@ Proposal sample() {
                    {.name = "diagnosis", .kind = Kind::Sensitive, .values = {"B", "M"}}};
   File scan{.path = "s.dcm", .format = "dicom", .publish = Publish::No};
   scan.tags = {{"PatientName", Kind::Identifier, "is filled"}};
-  out.files = {table, scan};
+  out.files = {table, scan, {.path = "x.csv", .publish = Publish::No, .defect = "no end"}};
   out.notes = {"look twice"};
   return out;
 }
@@ -78,7 +78,7 @@ TEST(Proposal, CardsWithImpossibleColumnsAreRefused) {
 TEST(Proposal, AnAppendCarriesOverFilesThatStay) {
   const Proposal fresh{.files = {File{.path = "t.csv", .format = "tsv"}, File{.path = "a"}}};
   const Proposal both = carry_over(sample(), fresh, [](const std::string&) { return true; });
-  ASSERT_EQ(both.files.size(), 3U);
+  ASSERT_EQ(both.files.size(), 4U);
   EXPECT_EQ(both.files[0].path, "a");
   EXPECT_EQ(both.files[1].path, "s.dcm");
   EXPECT_EQ(both.files[2].format, "tsv");  // the fresh one

@@ -49,7 +49,10 @@ void Scanner::end() {
   if (!finding.reason.empty()) {
     file.reason = file.reason.empty() ? finding.reason : finding.reason + "; " + file.reason;
   }
-  if (finding.hides) {
+  if (!file.defect.empty()) {
+    file.reason = file.reason.empty() ? file.defect : file.defect + "; " + file.reason;
+  }
+  if (finding.hides || !file.defect.empty()) {
     file.publish = Publish::No;
     file.reason += "; so it is not proposed for publication";
   }

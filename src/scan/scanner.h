@@ -1,7 +1,8 @@
 // Looks at files while they stream by, and proposes kinds and types with reasons.
 //
 // begin(path), bytes() any number of times, end(), and so on for each file; take() at the end.
-// Never refuses data: what is not understood is noted. Bounded memory: about 20 KiB a column of the
+// Never refuses data: what is not understood is noted, and a table that could be read in two ways
+// has a defect and is not proposed for publication. Bounded memory: about 20 KiB a column of the
 // present file, 1 MiB of a file with embedded tags, and the proposal itself; kFilesMax files and
 // kColumnsMax columns a file are listed, more are counted in a note.
 // What is recognised: CSV (delimiter , ; tab |, found from the first lines), Parquet (by magic; its

@@ -105,6 +105,27 @@ TEST(Scanner, OddTablesAreNotedNotRefused) {
   EXPECT_TRUE(empty.columns.empty());
 }
 
+TEST(Scanner, ATableThatCanBeReadInTwoWaysIsNotProposed) {
+  const auto defect = [](std::string_view text, const std::string& path = "t.csv") {
+    const File file = scan_one(path, text);
+    EXPECT_EQ(file.publish == Publish::No, !file.defect.empty()) << file.defect;
+    return file.defect;
+  };
+  EXPECT_EQ(defect("a,b\r\n1,2\r\n\r\n3,4"), "");
+  EXPECT_NE(defect("a,b\n1,2\n3\n4,5,6\n")
+                .find("2 rows have another number of fields, the first "
+                      "at line 3"),
+            std::string::npos);
+  EXPECT_NE(defect("a,b\n1,\"x\n2,y\n").find("no end"), std::string::npos);
+  EXPECT_NE(defect("a,b\n1,5\" pipe\n").find("stray"), std::string::npos);
+  EXPECT_NE(defect("a,b\n1,\xfc\n").find("UTF-8"), std::string::npos);
+  EXPECT_NE(defect("a\n" + std::string(std::size_t{2} << 20, 'x')).find("1 MiB"),
+            std::string::npos);
+  EXPECT_NE(defect({"a\n1\0\n", 6}).find("NUL"), std::string::npos);
+  EXPECT_NE(defect("a\n" + std::string(100'000, '1') + '\0').find("NUL"), std::string::npos);
+  EXPECT_EQ(defect({"\0\1\2", 3}, "x.bin"), "");
+}
+
 TEST(Scanner, FormatsAreKnownByTheirFirstBytes) {
   const auto format = [](const std::string& path, std::string_view head) {
     return scan_one(path, head).format;

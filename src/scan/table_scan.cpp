@@ -37,6 +37,17 @@ bool looks_like_names(const std::vector<std::string>& row) {
   });
 }
 
+class Notes {
+ public:
+  void add(bool holds, std::string text) {
+    if (holds) notes_.push_back(std::move(text));
+  }
+  std::string text() const { return join(notes_, "; "); }
+
+ private:
+  std::vector<std::string> notes_;
+};
+
 class TableScan final : public FileScan {
  public:
   explicit TableScan(char delimiter)
@@ -62,6 +73,7 @@ class TableScan final : public FileScan {
     }
     file.rows = rows_;
     file.reason = oddities();
+    file.defect = defects();
     for (std::size_t i = 0; i < names_.size(); ++i) {
       const Place place = i + 1 == names_.size() && i > 0 ? Place::Last : Place::Inner;
       file.columns.push_back(classify(names_[i], stats_[i], place));
@@ -73,10 +85,10 @@ class TableScan final : public FileScan {
   Result<> row(const CsvRow& row) {
     if (names_.empty()) {
       begin(row.fields);
-      if (!named_) add(row.fields);
+      if (!named_) add(row.fields, row.line);
       return {};
     }
-    add(row.fields);
+    add(row.fields, row.line);
     return {};
   }
 
@@ -96,37 +108,48 @@ class TableScan final : public FileScan {
     left_out_ = first.size() - names_.size();
   }
 
-  void add(const std::vector<std::string>& fields) {
+  void add(const std::vector<std::string>& fields, std::uint64_t line) {
     ++rows_;
-    if (fields.size() != names_.size() + left_out_) ++ragged_;
+    if (fields.size() != names_.size() + left_out_ && ragged_++ == 0) ragged_line_ = line;
     for (std::size_t i = 0; i < names_.size(); ++i) {
       stats_[i].add(i < fields.size() ? utf8(fields[i]) : std::string{});
     }
   }
 
   std::string utf8(const std::string& field) {
+    if (field.find('\0') != std::string::npos) ++nul_;
     if (is_utf8(field)) return field;
     ++not_utf8_;
     return latin1_as_utf8(field);
   }
 
+  // What two readers of the table would understand alike.
   std::string oddities() const {
     const CsvOddities& odd = reader_.oddities();
-    std::vector<std::string> notes;
-    const auto note = [&](bool holds, std::string text) {
-      if (holds) notes.push_back(std::move(text));
-    };
-    note(!names_.empty() && !named_, "the first row holds no names: columns are numbered");
-    note(ragged_ > 0, fmt::format("{} rows have another number of fields", ragged_));
-    note(left_out_ > 0, fmt::format("{} columns beyond {} were left out", left_out_, kColumnsMax));
-    note(odd.byte_order_mark, "it begins with a byte order mark");
-    note(odd.crlf, "lines end in CRLF");
-    note(odd.blank_lines > 0, fmt::format("{} blank lines", odd.blank_lines));
-    note(odd.stray_quotes > 0, fmt::format("{} stray quotes", odd.stray_quotes));
-    note(odd.unfinished_quote, "the last quoted field has no end");
-    note(odd.cut, "some fields were too long to be looked at in full");
-    note(not_utf8_ > 0, fmt::format("{} fields are not UTF-8 (looked at as Latin-1)", not_utf8_));
-    return join(notes, "; ");
+    Notes notes;
+    notes.add(!names_.empty() && !named_, "the first row holds no names: columns are numbered");
+    notes.add(left_out_ > 0,
+              fmt::format("{} columns beyond {} were left out", left_out_, kColumnsMax));
+    notes.add(odd.byte_order_mark, "it begins with a byte order mark");
+    notes.add(odd.crlf, "lines end in CRLF");
+    notes.add(odd.blank_lines > 0, fmt::format("{} blank lines", odd.blank_lines));
+    return notes.text();
+  }
+
+  // What they would not: which value belongs to which column is in doubt.
+  std::string defects() const {
+    const CsvOddities& odd = reader_.oddities();
+    Notes notes;
+    notes.add(ragged_ > 0,
+              fmt::format("{} rows have another number of fields, the first at line {}", ragged_,
+                          ragged_line_));
+    notes.add(odd.stray_quotes > 0, fmt::format("{} stray quotes", odd.stray_quotes));
+    notes.add(odd.unfinished_quote, "the last quoted field has no end");
+    notes.add(odd.cut, fmt::format("a field is longer than {}", render_size(kFieldMax)));
+    notes.add(not_utf8_ > 0,
+              fmt::format("{} fields are not UTF-8 (looked at as Latin-1)", not_utf8_));
+    notes.add(nul_ > 0, fmt::format("{} fields have NUL bytes", nul_));
+    return notes.text();
   }
 
   char delimiter_;
@@ -134,7 +157,7 @@ class TableScan final : public FileScan {
   bool named_{false};
   std::vector<std::string> names_;
   std::vector<ColumnStats> stats_;
-  std::uint64_t rows_{0}, ragged_{0}, not_utf8_{0}, left_out_{0};
+  std::uint64_t rows_{0}, ragged_{0}, ragged_line_{0}, not_utf8_{0}, nul_{0}, left_out_{0};
 };
 
 }  // namespace
