@@ -104,6 +104,7 @@ Result<Json> add_version(Site& site, const Caller& caller, const std::string& na
   COFFER_TRY(const auto envelope, grant::parse_envelope(post.envelope));
   COFFER_TRY(const auto manifest, grant::open<grant::Manifest>(envelope));
   if (manifest.name != name) return bad_field("name", "of the manifest must be " + name);
+  COFFER_CHECK(require_own_signature(site, caller, envelope));
   COFFER_CHECK(claim(site, caller, manifest.dataset_id));
   COFFER_CHECK(check_post(manifest, post));
   COFFER_TRY(const auto other,

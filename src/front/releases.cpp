@@ -156,9 +156,7 @@ Result<Json> open_release(Site& site, const Caller& caller, std::string_view run
         .then(fmt::format("coffer runs show {}", run));
   }
   COFFER_TRY(const Digest run_digest, Digest::parse(digest));
-  COFFER_TRY(const auto user,
-             site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
-  COFFER_TRY(const auto key, parse_key32(user->text(0)));
+  COFFER_TRY(const auto key, sign_key_of(site, caller));
   COFFER_TRY(const auto sealed_key, fetch_key(site, run_digest, output, key));
   COFFER_TRY(Json release, render(site, *row));
   return Json::object({{"release", std::move(release)},

@@ -7,6 +7,7 @@
 #include "front/apply.h"
 #include "front/schedule.h"
 #include "front/settle.h"
+#include "front/users.h"
 #include "grant/objects.h"
 
 namespace coffer::front {
@@ -82,17 +83,6 @@ Result<Json> review_json(Site& site, const std::string& run, const std::string& 
                        {"approvals_needed", terms.approvals_needed},
                        {"approvals", std::move(approvals)},
                        {"submitted", doc["submitted"]}});
-}
-
-Result<SignPublic> sign_key_of(Site& site, const Caller& caller) {
-  COFFER_TRY(const auto row,
-             site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
-  if (!row || row->text(0).empty()) {
-    return Error{Code::FailedPrecondition, caller.user + " has no registered key"}
-        .as("key_missing")
-        .then("coffer login");
-  }
-  return parse_key32(row->text(0));
 }
 
 Result<Json> declaration_of(Site& site, const std::string& run, const std::string& output) {
@@ -251,6 +241,7 @@ Result<Json> post_approval(Site& site, const Caller& caller, std::string_view te
   COFFER_TRY(const auto approval, grant::open<grant::Approval>(envelope));
   const std::string run = approval.run.text();
   COFFER_CHECK(find_held(site, caller, run, approval.output));
+  COFFER_CHECK(require_own_signature(site, caller, envelope));
   COFFER_TRY(const auto done,
              append(site, keeper::Approve{keeper::fresh_seed(), std::string(text)},
                     Json::object({{"user", caller.user}, {"time", site.now_ms()}})));

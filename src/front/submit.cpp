@@ -6,6 +6,7 @@
 #include "front/apply.h"
 #include "front/runs.h"
 #include "front/schedule.h"
+#include "front/users.h"
 #include "grant/objects.h"
 #include "program/charge.h"
 #include "program/manifest.h"
@@ -104,6 +105,7 @@ Result<Json> submit_run(Site& site, const Caller& caller, std::string_view envel
   const std::string digest = envelope.digest().text();
   COFFER_TRY(const auto known, site.db.row("SELECT user FROM runs WHERE digest = ?", {digest}));
   if (known) return show_run(site, caller, digest);
+  COFFER_CHECK(require_own_signature(site, caller, envelope));
   COFFER_CHECK(check_program_sent(site, object));
   COFFER_CHECK(check_environment_and_inputs(site, object));
   const Submission submission = read_submission(std::move(object));
@@ -189,9 +191,7 @@ Result<Json> quote_run(Site& site, const Caller& caller, const Json& run) {
                       .approvals_needed = terms.approvals_needed,
                       .spent_before = budget.auto_spent});
   }
-  COFFER_TRY(const auto user,
-             site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
-  COFFER_TRY(const auto key, parse_key32(user ? user->text(0) : ""));
+  COFFER_TRY(const auto key, sign_key_of(site, caller));
   const ByteView payload = bytes_of(payload_text);
   const auto would = site.links.ask_keeper_for<keeper::Done>(
       keeper::WouldAccept{ByteVector(payload.begin(), payload.end()), key});

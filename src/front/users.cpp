@@ -274,6 +274,25 @@ Json version_json(const Site& site) {
                        {"time", time_text(site.now_ms())}});
 }
 
+Result<SignPublic> sign_key_of(Site& site, const Caller& caller) {
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT sign_key FROM users WHERE name = ?", {caller.user}));
+  if (!row || row->text(0).empty()) {
+    return Error{Code::FailedPrecondition, caller.user + " has no registered key"}
+        .as("key_missing")
+        .then("coffer login");
+  }
+  return parse_key32(row->text(0));
+}
+
+Result<> require_own_signature(Site& site, const Caller& caller, const grant::Envelope& envelope) {
+  COFFER_TRY(const auto key, sign_key_of(site, caller));
+  if (grant::signed_by(envelope, key)) return {};
+  return Error{Code::Denied, "not signed with the present key of " + caller.user}
+      .as("signature")
+      .at("envelope");
+}
+
 Result<std::string> user_of_key(Site& site, const SignPublic& key) {
   COFFER_TRY(const auto row,
              site.db.row("SELECT name FROM users WHERE sign_key = ?", {base64(key)}));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "front/runs.h"
+#include "grant/envelope.h"
 
 namespace coffer::front {
 
@@ -36,6 +37,10 @@ std::string keeper_fingerprint(const Site& site);
 // ---- For the front's other files ---------------------------------------------------------------
 
 Result<> require_role(const Caller& caller, std::string_view role);
+// The caller's present key. Errors: FailedPrecondition (key_missing).
+Result<SignPublic> sign_key_of(Site& site, const Caller& caller);
+// What is kept as the caller's is signed by the caller: who holds another's envelope has only that.
+Result<> require_own_signature(Site& site, const Caller& caller, const grant::Envelope& envelope);
 // The name whose present key this is; empty when nobody's.
 Result<std::string> user_of_key(Site& site, const SignPublic& key);
 Json ledger_range(const keeper::Appended& appended);
