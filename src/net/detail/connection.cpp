@@ -6,13 +6,14 @@
 #include <array>
 #include <cerrno>
 
+#include "base/text.h"
+
 namespace coffer::net::detail {
 namespace {
 
 constexpr std::size_t kReadBytes = 64 << 10;
 constexpr int kStepsPerTurn = 32;  // then other connections get theirs
 constexpr Refusal kTooSlow{408, "too_slow", "the request did not arrive in time"};
-constexpr Refusal kTooLarge{413, "body_too_large", "the body is larger than allowed here"};
 constexpr Refusal kNoStorage{503, "no_storage", "the body could not be stored"};
 
 bool write_fully(int fd, std::string_view bytes, std::uint64_t offset) {
@@ -138,7 +139,7 @@ void Connection::finish() {
 void Connection::kill() { finish(); }
 
 void Connection::drain() {
-  if (is_idle() || state_ == State::Handshake || state_ == State::Lingering) return finish();
+  if (is_idle() || state_ == State::Lingering) return finish();
   keep_alive_ = false;
   if (state_ != State::Streaming) return;
   stream_closing_ = true;
@@ -257,11 +258,8 @@ Connection::Next Connection::begin_body(Intake intake) {
   disarm();
   arm(core_->limits().stall_time);
   state_ = State::Body;
-  const std::uint64_t bytes_max = std::holds_alternative<IntoMemory>(intake_)
-                                      ? std::get<IntoMemory>(intake_).bytes_max
-                                      : std::get<IntoFile>(intake_).bytes_max;
-  if (parsed_.framing == Framing::Length && parsed_.length > bytes_max) {
-    const Next next = refuse(kTooLarge);
+  if (parsed_.framing == Framing::Length && parsed_.length > body_max()) {
+    const Next next = refuse_too_large();
     cut_body();
     return next;
   }
@@ -314,9 +312,20 @@ Connection::Next Connection::take_body() {
     arm_for_progress(received_);
     return whole ? serve() : Next::Again;
   }
-  if (state_ == State::Body) (void)refuse(kTooLarge);
+  if (state_ == State::Body) (void)refuse_too_large();
   cut_body();
   return Next::Again;
+}
+
+std::uint64_t Connection::body_max() const {
+  const auto* memory = std::get_if<IntoMemory>(&intake_);
+  return memory != nullptr ? memory->bytes_max : std::get<IntoFile>(intake_).bytes_max;
+}
+
+Connection::Next Connection::refuse_too_large() {
+  const std::string text =
+      "the body is larger than the " + render_size(body_max()) + " that are allowed here";
+  return refuse({413, "body_too_large", text});
 }
 
 // False when the body does not fit; refuse() has been called where that is not for its size.

@@ -29,7 +29,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Result<> start();
   void kill();
   void drain();
-  bool is_idle() const { return state_ == State::Head && in_.empty(); }
+  // Nothing of a request has come: also when it never said a word.
+  bool is_idle() const {
+    return (state_ == State::Handshake || state_ == State::Head) && in_.empty();
+  }
   Instant since() const { return since_; }
   const std::string& address() const { return peer_.address; }
 
@@ -78,10 +81,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Next begin_request(std::string_view block);
   Next begin_body(Intake intake);
   Next take_body();
+  std::uint64_t body_max() const;
   bool deliver(std::string_view bytes);
   Next serve();
   Next after_answer();
   Next refuse(const Refusal& refusal);
+  Next refuse_too_large();
   void cut_body();
   void start_answer(Response response);
   Next read_more();
