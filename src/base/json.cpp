@@ -62,7 +62,8 @@ class Builder {
     return true;
   }
   bool open(Json container) {
-    if (stack_.size() == kJsonDepthMax) return refuse("nested too deeply");
+    if (stack_.size() == kJsonDepthMax)
+      return refuse(fmt::format("nested more than {} deep", kJsonDepthMax));
     stack_.push_back(std::move(container));
     keys_.emplace_back();
     return true;

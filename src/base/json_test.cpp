@@ -24,7 +24,7 @@ TEST(Json, RefusesARepeatedKey) {
 TEST(Json, RefusesWhatIsNoJson) {
   EXPECT_EQ(why_refused("{\"a\":1} x"), "no valid JSON at byte 8");
   EXPECT_EQ(why_refused("\"\xff\""), "not UTF-8");
-  EXPECT_EQ(why_refused(std::string(10'000, '[')), "nested too deeply");
+  EXPECT_EQ(why_refused(std::string(10'000, '[')), "nested more than 64 deep");
   EXPECT_EQ(why_refused(""), "no valid JSON at byte 0");
   EXPECT_EQ(why_refused("[NaN]"), "no valid JSON at byte 1");
   EXPECT_EQ(why_refused("[01]"), "no valid JSON at byte 2");

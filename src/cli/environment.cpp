@@ -1,10 +1,13 @@
 // coffer env add, ls, show, rm, fetch.
+#include <sys/stat.h>
+
 #include <thread>
 
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/local.h"
 #include "env/messages.h"
+#include "os/files.h"
 
 namespace coffer::cli {
 namespace {
@@ -19,6 +22,17 @@ struct EnvironmentOptions {
   std::string oci;
   std::vector<std::string> apt;
 };
+
+// Before it is sent: it may take an hour.
+Result<> check_archive(const std::string& path, int fd) {
+  struct stat facts {};
+  if (::fstat(fd, &facts) != 0) return system_error(printable(path), errno);
+  if (static_cast<std::uint64_t>(facts.st_size) <= env::kArchiveMax) return {};
+  return refused("archive_too_large", printable(path, 80) + " has " +
+                                          render_size(static_cast<std::uint64_t>(facts.st_size)) +
+                                          ": an OCI archive has at most " +
+                                          render_size(env::kArchiveMax));
+}
 
 Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
   Json body = Json::object({{"name", options.name},
@@ -43,6 +57,7 @@ Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
   }
   if (!options.oci.empty()) {
     COFFER_TRY(const UniqueFd fd, open_to_read(options.oci));
+    COFFER_CHECK(check_archive(options.oci, fd.get()));
     COFFER_TRY(Server * server, session.server());
     ProgressLine progress{session.terminal(), session.clock(), "sending " + options.oci};
     COFFER_TRY(std::string upload, server->upload(fd.get(), shown_on(progress)));

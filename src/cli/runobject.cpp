@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/file_path.h"
 #include "cli/files.h"
 #include "cli/local.h"
 #include "cli/problem.h"
@@ -72,6 +73,12 @@ Result<Resolved::Input> resolve_input(Session& session, const program::Input& in
 Result<Program> read_program(const std::string& directory) {
   COFFER_TRY(program::Manifest manifest, program::read_manifest(directory));
   COFFER_TRY(program::Tree tree, program::read_tree(std::filesystem::path(directory)));
+  // What the server's unpacking takes: a digest has more names than that.
+  for (const auto& file : tree.files) {
+    if (const auto good = check_path(file.path); !good) {
+      return refused("program_tree", good.error().message);
+    }
+  }
   return Program{directory, std::move(manifest), std::move(tree)};
 }
 

@@ -20,6 +20,7 @@ Domain read_domain(Fields& in) {
     }
     return Choice{.values = in.texts("values"), .optional = in.flag_if("optional")};
   }
+  if (in.find("min") == nullptr) in.refuse("min", "is missing; or values, for a text");
   return Number{.min = in.decimal("min"),
                 .max = in.decimal("max"),
                 .digits = static_cast<unsigned>(in.count("digits", {0, kDigitsMax})),
@@ -45,9 +46,10 @@ Result<Column> read_column(const Json& table, const std::string& where) {
 
 // `a.b = {…}` without quotes is a table `a` that holds `b`: what people write by mistake for a
 // tensor's name.
-bool is_dotted_name(const Json& table) {
+bool is_dotted_name(const Json& table, const Known& known) {
   const auto* members = table.as_object();
-  return members != nullptr && !members->empty() && members->front().second.is_object();
+  return members != nullptr && !members->empty() && members->front().second.is_object() &&
+         std::find(known.begin(), known.end(), members->front().first) == known.end();
 }
 
 std::int32_t read_i32(Fields& in, std::string_view key) {
@@ -59,7 +61,7 @@ std::int32_t read_i32(Fields& in, std::string_view key) {
 
 Result<Tensor> read_tensor(const std::string& name, const Json& table, const std::string& where) {
   static const Known known{"shape", "dtype", "scale", "min", "max"};
-  if (is_dotted_name(table)) {
+  if (is_dotted_name(table, known)) {
     return Error{Code::InvalidArgument,
                  where + ": a name with a dot must be quoted, \"a.b\" = { ... }"};
   }
