@@ -178,9 +178,12 @@ def send(port, method, target, token=None, body=b"", headers=None, timeout=60):
 
 
 class Recorder:
-    """Passes requests on to a server and keeps what was said, both ways; of large bodies their beginning."""
+    """Passes requests on to a server and keeps what was said, both ways; of large bodies their beginning.
 
-    def __init__(self, port, replaced=None):
+    A POST to a path that ends in `holds` is kept back: its sender hears 409, the server nothing.
+    """
+
+    def __init__(self, port, replaced=None, holds=None):
         self.exchanges, recorder = [], self
         replaced = replaced or {}  # header of the server's: what the client sees instead
 
@@ -189,6 +192,9 @@ class Recorder:
 
             def pass_on(self):
                 sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if holds and self.command == "POST" and self.path.endswith(holds):
+                    recorder.exchanges.append(Exchange(self.command, self.path, dict(self.headers), sent, 409, {}, b""))
+                    return self.send_error(409)
                 upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
                 try:
                     headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection", "expect")}

@@ -170,6 +170,10 @@ class Person:
             raise Failed(f"{self.name}$ coffer --json {line}\nexit status {done.returncode}, wanted {status}:\n{done.stdout}{done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
+    def token(self):
+        """What the profile keeps: for tests that speak HTTP themselves."""
+        return re.search(r'token = "(\w+)"', (self.home / ".config/cofferdam/config.toml").read_text())[1]
+
     def login(self, token, show=False):
         return self.type(f"login {self.server.url} --token -", stdin=token + "\n", show=show)
 
