@@ -9,6 +9,7 @@
 #include "api/streams.h"
 #include "base/log.h"
 #include "front/answers.h"
+#include "front/archives.h"
 #include "front/datasets.h"
 #include "front/schedule.h"
 #include "front/uploads.h"
@@ -59,6 +60,7 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
   COFFER_CHECK(peers.start());
   const auto tick = loop.every(kTick, [&] {
     peers.notice();
+    front::send_archives(site);
     log_failure("a periodic task failed", front::tick(site));
   });
   const auto sweep = loop.every(kSweep, [&] {

@@ -1,5 +1,6 @@
 // coffer env add, ls, show, rm, fetch.
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -34,12 +35,25 @@ Result<> check_archive(const std::string& path, int fd) {
                                           render_size(env::kArchiveMax));
 }
 
+Result<Digest> digest_of(int fd) {
+  Sha256 hash;
+  ByteVector piece(std::size_t{1} << 20);
+  for (off_t at = 0;;) {
+    const auto got = ::pread(fd, piece.data(), piece.size(), at);
+    if (got < 0) return system_error("the archive", errno);
+    if (got == 0) return hash.finish();
+    hash.update(ByteView{piece}.first(static_cast<std::size_t>(got)));
+    at += got;
+  }
+}
+
 Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
   Json body = Json::object({{"name", options.name},
                             {"preset", nullptr},
                             {"pip", nullptr},
                             {"requirements", nullptr},
                             {"oci", nullptr},
+                            {"oci_digest", nullptr},
                             {"apt", options.apt}});
   const int given = (options.preset.empty() ? 0 : 1) + (options.pip.empty() ? 0 : 1) +
                     (options.requirements.empty() ? 0 : 1) + (options.oci.empty() ? 0 : 1);
@@ -60,8 +74,9 @@ Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
     COFFER_CHECK(check_archive(options.oci, fd.get()));
     COFFER_TRY(Server * server, session.server());
     ProgressLine progress{session.terminal(), session.clock(), "sending " + options.oci};
+    COFFER_TRY(const Digest digest, digest_of(fd.get()));
     COFFER_TRY(std::string upload, server->upload(fd.get(), shown_on(progress)));
-    body.set("oci", std::move(upload));
+    body.set("oci", std::move(upload)).set("oci_digest", digest.text());
   }
   return body;
 }

@@ -204,7 +204,10 @@ Result<std::size_t> LayerStream::pull(std::span<std::byte> into) {
   while (done < into.size()) {
     COFFER_TRY(const std::size_t got, state_->some(into.subspan(done)));
     if (got == 0) break;
-    if (got > state_->allowance.bytes) return invalid("unpacks to more than its limit");
+    if (got > state_->allowance.bytes) {
+      return invalid("unpacks to more than the " + render_size(state_->allowance.most) +
+                     " that it may");
+    }
     state_->allowance.bytes -= got;
     done += got;
   }

@@ -41,7 +41,8 @@ class BlobStore {
 
 // What is left of the bytes that all layers together may unpack to.
 struct Allowance {
-  std::uint64_t bytes;
+  std::uint64_t bytes;        // left
+  std::uint64_t most{bytes};  // from the start
 };
 
 // The unpacked bytes of a layer blob: plain, gzip or zstd, told apart by their first bytes.

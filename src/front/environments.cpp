@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "front/archives.h"
 #include "front/quota.h"
 #include "front/uploads.h"
 #include "front/users.h"
@@ -52,79 +52,19 @@ Result<Json> environment_json(Site& site, const db::Row& row) {
        {"older", std::move(digests)}});
 }
 
-// An OCI archive waits beside the uploads, named by its digest, until its build has ended.
-std::filesystem::path archive_path(const Site& site, const Digest& archive) {
-  return site.data / "front" / "uploads" / ("oci_" + hex(archive.bytes));
-}
-
-Result<> send_archive(Site& site, Channel& builder, const Digest& archive) {
-  const UniqueFd file{
-      ::open(archive_path(site, archive).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (!file) return system_error("read the archive", errno);
-  ByteVector part(env::kArchivePart);
-  for (std::uint64_t offset = 0;;) {
-    const ssize_t got = ::read(file.get(), part.data(), part.size());
-    if (got < 0) return system_error("read the archive", errno);
-    if (got == 0) return {};
-    const auto size = static_cast<std::size_t>(got);
-    const env::Archive message{archive, offset, ByteVector(part.begin(), part.begin() + got)};
-    COFFER_CHECK(builder.send(env::encode(env::Request{message}), kSendPatience));
-    offset += size;
-  }
-}
-
-// Before its Build: the archive, where it is made from one.
-Result<> send_order(Site& site, Channel& builder, const env::Build& build) {
-  COFFER_TRY(const Json json, Json::parse(build.spec));
-  COFFER_TRY(const auto spec, env::Spec::parse(json));
-  if (spec.oci) COFFER_CHECK(send_archive(site, builder, *spec.oci));
-  return builder.send(env::encode(env::Request{build}), kSendPatience);
-}
-
 void send_build(Site& site, const std::string& name, const std::string& spec) {
+  const auto json = Json::parse(spec);
+  const auto archive = Digest::parse(json ? json->text_or("oci", "") : "");
+  if (archive) return send_with_archive(site, {name, spec}, *archive);
   Channel* channel = site.links.builder();
   if (channel == nullptr) return;  // resume_builder() asks again
-  if (auto sent = send_order(site, *channel, {name, spec}); !sent) {
-    log_error("front", "build not sent", sent.error());
+  if (!channel->send(env::encode(env::Request{env::Build{name, spec}}), kSendPatience)) {
     site.links.drop_builder();
   }
 }
 
-// The upload becomes the archive that its digest names.
-Result<Digest> keep_archive(Site& site, const Caller& caller, const std::string& upload) {
-  COFFER_TRY(const UniqueFd file, open_upload(site, caller, upload));
-  Sha256 digest;
-  ByteVector part(env::kArchivePart);
-  for (;;) {
-    const ssize_t got = ::read(file.get(), part.data(), part.size());
-    if (got < 0) return system_error("read the upload", errno);
-    if (got == 0) break;
-    digest.update(ByteView{part}.first(static_cast<std::size_t>(got)));
-  }
-  const Digest archive = digest.finish();
-  if (::rename((site.uploads() + "/" + upload).c_str(), archive_path(site, archive).c_str()) != 0) {
-    return system_error("keep the archive", errno);
-  }
-  use_up(site, upload);
-  return archive;
-}
-
-// After a build: an archive that no other one waits for.
-Result<> drop_archive(Site& site, const std::string& name) {
-  COFFER_TRY(const auto row, site.db.row("SELECT spec FROM environments WHERE name = ?", {name}));
-  if (!row) return {};
-  COFFER_TRY(const auto others,
-             site.db.row("SELECT COUNT(*) FROM environments WHERE spec = ? AND name <> ? AND"
-                         " state IN ('queued', 'building')",
-                         {row->text(0), name}));
-  COFFER_TRY(const Json json, Json::parse(row->text(0)));
-  const auto archive = Digest::parse(json.text_or("oci", ""));
-  if (archive && others->integer(0) == 0) (void)::unlink(archive_path(site, *archive).c_str());
-  return {};
-}
-
 // The posted body without its nulls and its name: what env::Spec reads.
-Result<env::Spec> spec_of(Site& site, const Caller& caller, const Json& body) {
+Result<env::Spec> spec_of(const Json& body) {
   Json spec = Json::object({});
   if (!body["preset"].is_null()) spec.set("preset", body["preset"]);
   if (const auto* pip = body["pip"].as_array(); pip != nullptr && !pip->empty()) {
@@ -134,10 +74,7 @@ Result<env::Spec> spec_of(Site& site, const Caller& caller, const Json& body) {
   if (const auto* apt = body["apt"].as_array(); apt != nullptr && !apt->empty()) {
     spec.set("apt", body["apt"]);
   }
-  if (!body["oci"].is_null()) {
-    COFFER_TRY(const Digest archive, keep_archive(site, caller, body.text_or("oci", "")));
-    spec.set("oci", archive.text());
-  }
+  if (!body["oci"].is_null()) spec.set("oci", body.text_or("oci_digest", ""));
   auto parsed = env::Spec::parse(spec);
   if (!parsed) return std::move(parsed).error().as("environment_spec");
   return parsed;
@@ -157,6 +94,17 @@ Result<> finish_build(Site& site, const env::Built& built) {
   return transaction.commit();
 }
 
+// What was sent for a build that has ended is used up, unless another build waits for the same.
+Result<> drop_archive_of(Site& site, const std::string& name) {
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT spec FROM environments WHERE name = ?1 AND NOT EXISTS (SELECT 1"
+                         " FROM environments other WHERE other.spec = environments.spec AND"
+                         " other.name <> ?1 AND other.state IN ('queued', 'building'))",
+                         {name}));
+  if (row) drop_archive(site, row->text(0));
+  return {};
+}
+
 struct BuilderEvents {
   Site& site;
   Result<> operator()(const env::Progress& e) const {
@@ -169,15 +117,15 @@ struct BuilderEvents {
                        {e.line + "\n", e.name, static_cast<std::int64_t>(kLogMax)});
   }
   Result<> operator()(const env::Built& e) const {
-    COFFER_CHECK(finish_build(site, e));
-    return drop_archive(site, e.name);
+    COFFER_CHECK(drop_archive_of(site, e.name));
+    return finish_build(site, e);
   }
   Result<> operator()(const env::Failed& e) const {
-    COFFER_CHECK(site.db.run(
+    COFFER_CHECK(drop_archive_of(site, e.name));
+    return site.db.run(
         "UPDATE environments SET state = 'failed', stage = 'failed', error = ?, built = ?"
         " WHERE name = ?",
-        {e.message, site.now_ms(), e.name}));
-    return drop_archive(site, e.name);
+        {e.message, site.now_ms(), e.name});
   }
   Result<> operator()(const env::Removed&) const { return {}; }
 };
@@ -208,6 +156,7 @@ Result<Json> post_environment(Site& site, const Caller& caller, const Json& body
   const std::string name = body.text_or("name", "");
   if (!env::is_environment_name(name))
     return bad_field("name", "must be [a-z0-9][a-z0-9._-]{0,62}");
+  COFFER_TRY(const auto spec, spec_of(body));
   COFFER_TRY(const auto known,
              site.db.row("SELECT state FROM environments WHERE name = ?", {name}));
   if (known && known->text(0) == "building") {
@@ -216,7 +165,7 @@ Result<Json> post_environment(Site& site, const Caller& caller, const Json& body
         .then("coffer env show " + name);
   }
   COFFER_CHECK(check_quota(site, caller, 0));
-  COFFER_TRY(const auto spec, spec_of(site, caller, body));
+  if (spec.oci) COFFER_CHECK(keep_archive(site, caller, body.text_or("oci", ""), *spec.oci));
   const std::string text = spec.json().canonical();
   COFFER_CHECK(
       site.db.run("INSERT INTO environments(name, state, spec, user, stage, created) "
@@ -297,6 +246,7 @@ Result<> on_builder_record(Site& site, ByteView record) {
 }
 
 Result<> resume_builder(Site& site) {
+  site.archives.clear();
   COFFER_TRY(const auto rows,
              site.db.rows("SELECT name, spec FROM environments WHERE state IN ('queued',"
                           "'building') ORDER BY created"));

@@ -7,6 +7,7 @@
 // Source: protocol.md sections 2 and 4.
 #pragma once
 
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -19,6 +20,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "db/db.h"
 #include "front/links.h"
 #include "keeper/messages.h"
@@ -49,6 +51,15 @@ struct Quotas {
   Quota total{.whose = "the quota of this server"};
 };
 
+// An OCI archive that is being sent to the builder; its build follows (archives.h).
+struct ArchiveUnderWay {
+  std::string name;
+  std::string spec;
+  Digest archive;
+  UniqueFd file;
+  std::uint64_t offset{0};
+};
+
 using JsonReply = std::function<void(Result<Json>)>;
 
 struct Site {
@@ -73,6 +84,7 @@ struct Site {
   Quotas quotas;
   std::map<std::string, std::uint64_t> stored;  // bytes in the vault, by dataset id
   void count_stored(const std::string& dataset, std::int64_t change);
+  std::deque<ArchiveUnderWay> archives;
 
   std::int64_t now_ms() const { return clock.unix_time().time_since_epoch().count(); }
   std::string uploads() const { return data / "front" / "uploads"; }
