@@ -3,6 +3,7 @@
 Whatever is random comes from a seed that a failure prints; COFFER_SEED=N plays it again.
 """
 import contextlib
+import gzip
 import json
 import os
 import pathlib
@@ -13,12 +14,14 @@ import shlex
 import shutil
 import socket
 import subprocess
+import tarfile
 import tempfile
 import time
 import unittest
 import urllib.parse
 
 import http_tricks
+import oci
 import toml_terms
 from contract import Recorder, send
 from harness import COFFER, Output, Server
@@ -50,6 +53,7 @@ class Hostile(Case):
             seen[dataset["name"]] = self.send(self.stew, "GET", "/v1/datasets/" + dataset["name"]).json()
         seen["ledger"] = self.send(None, "GET", "/ledger/checkpoint").body.decode().splitlines()[:3]
         seen["uploads"] = sorted(os.listdir(WORLD.server.data / "front/uploads"))
+        seen["environments"] = [e for e in seen["environments"] if e["state"] == "ready"]
         return seen
 
     @contextlib.contextmanager
@@ -266,6 +270,54 @@ class Sizes(Hostile):
                 self.assertEqual(run["state"], state, run)
                 self.assertIn(found, why if isinstance(why, tuple) else (why,), run)
         self.assertLess(self.used() - used, GIB // 8)
+
+
+class Archives(Hostile):
+    """Images as environments. A build that failed is shown as such, with its reason; nothing else is left of it."""
+
+    PROGRAM = oci.tar([("bin/sh", b"#!"), ("etc/issue", b"small")])
+    BAD = {
+        "bomb": (oci.archive([oci.bomb(33 * GIB)]), "32 GiB"),
+        "dots": (oci.archive([oci.tar([("../../etc/passwd", b"x")])]), ".."),
+        "link-circle": (oci.archive([oci.tar([("a", oci.link("b")), ("b", oci.link("a")), ("a/x", b"x")])]), "link"),
+        "hard-link-out": (oci.archive([oci.tar([("a", oci.link("../../etc/shadow", tarfile.LNKTYPE))])]), ""),
+        "another-machine": (oci.archive([PROGRAM], architecture="s390x"), "amd64"),
+        "cut": (oci.archive([PROGRAM])[:3000], ""),
+        "no-tar": (b"\0" * 4096 + b"x" * 4096, ""),
+        "gzip-cut": (oci.archive([gzip.compress(PROGRAM)[:-20]]), "layer"),
+        "no-index": (oci.tar([("manifest.json", b"[]")]), "skopeo copy"),
+        "deep-json": (oci.tar([("index.json", b"[" * 10_000)]), "deep"),
+    }
+
+    def traces(self):
+        data = WORLD.server.data
+        return {"state": self.state(), "roots": sorted(os.listdir(data / "env")), "builder": sorted(p.name for p in (data / "builder").glob("*oci*"))}
+
+    def test_images(self):
+        operator, before = self.people["operator"], self.traces()
+        path = WORLD.directory / "image.tar"
+        for name, (archive, word) in self.BAD.items():
+            with self.subTest(name):
+                path.write_bytes(archive)
+                used = Sizes.used(self)
+                said = self.refuse(operator, f"env add bad-{name} --oci {path}", "environment_failed", f"bad-{name}", word)
+                self.assertNotIn("reader was stopped", said, "a limit of the machine and not the one that has a name")
+                self.assertLess(Sizes.used(self) - used, GIB)
+                self.assertEqual(self.send(operator, "GET", f"/v1/environments/bad-{name}").json()["state"], "failed")
+                self.assertEqual(self.traces(), before)
+        upwards = oci.tar([("a", oci.link("../../../..")), ("a/etc/more", b"inside")])  # a link that leads nowhere but into the image itself
+        good = oci.archive([oci.zstd_zeros(self.PROGRAM, 4), gzip.compress(upwards)])
+        with self.subTest("another digest than was said"):
+            body = {"name": "bad-digest", "preset": None, "pip": None, "requirements": None, "apt": [], "oci": self.upload(operator, good), "oci_digest": "sha256:" + "0" * 64}
+            self.assertEqual(self.send(operator, "POST", "/v1/environments", body).status, 202)
+            while (document := self.send(operator, "GET", "/v1/environments/bad-digest").json())["state"] not in ("failed", "ready"):
+                time.sleep(0.05)
+            self.assertIn("damaged", document["error"] or "")
+            self.assertEqual(self.traces(), before)
+        path.write_bytes(good)
+        self.accept(operator, f"env add small --oci {path}", "ready")
+        root = WORLD.server.data / "env" / operator.ask("env show small")["digest"].removeprefix("sha256:") / "root"
+        self.assertEqual((root / "etc/more").read_text(), "inside")
 
 
 class Manifests(Hostile):
