@@ -118,7 +118,8 @@ Result<Database> Database::open(const std::filesystem::path& file,
   (void)sqlite3_busy_timeout(handle, 10'000);
   COFFER_CHECK(
       impl->script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-                   "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;"));
+                   "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON; "
+                   "PRAGMA temp_store=MEMORY;"));  // a confined process has no place for others
   Database database{std::move(impl)};
   COFFER_TRY(const auto version, database.row("PRAGMA user_version"));
   const auto have = static_cast<std::size_t>(version->integer(0));

@@ -45,6 +45,13 @@ TEST_F(DatabaseFile, KeepsWhatWasCommittedAndForgetsTheRest) {
   EXPECT_EQ((*rows)[0].blob(1).size(), 2U);
 }
 
+// Landlock leaves the front no place for temporary files.
+TEST_F(DatabaseFile, SortsInMemory) {
+  auto database = Database::open(file_, kFirst);
+  constexpr std::int64_t kMemory = 2;
+  EXPECT_EQ((*database->row("PRAGMA temp_store"))->integer(0), kMemory);
+}
+
 TEST_F(DatabaseFile, MigratesForwardAndRefusesANewerSchema) {
   ASSERT_TRUE(Database::open(file_, kFirst));
   ASSERT_TRUE(Database::open(file_, kSecond)->run("INSERT INTO t(note) VALUES('x')"));
