@@ -12,6 +12,7 @@
 #include "app/identity.h"
 #include "front/append.h"
 #include "front/grants.h"
+#include "front/leftovers.h"
 #include "front/notify.h"
 #include "front/quota.h"
 #include "front/users.h"
@@ -117,6 +118,7 @@ Result<> serve_front(UniqueFd control, const ServerOptions& options) {
   COFFER_CHECK(front::count_vault(*site));
   COFFER_CHECK(front::resend_pending(*site));
   COFFER_CHECK(front::check_against_keeper(*site));
+  COFFER_CHECK(front::remove_leftovers(*site));
   COFFER_CHECK(front::adopt_revocations(*site));
   COFFER_CHECK(write_operator_token(*site));
   COFFER_CHECK(front::publish_ledger(*site));

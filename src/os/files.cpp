@@ -15,6 +15,9 @@
 namespace coffer {
 namespace {
 
+constexpr std::string_view kTemporaryPrefix = ".coffer-";
+constexpr std::string_view kTemporary = ".coffer-XXXXXX";  // for mkstemp(3)
+
 Code code_of(int error_number) {
   switch (error_number) {
     case ENOENT:
@@ -112,7 +115,7 @@ Result<std::string> read_text(const std::filesystem::path& path, std::uint64_t b
 }
 
 Result<> write_file(const std::filesystem::path& path, ByteView bytes, mode_t mode) {
-  std::string temporary = path.string() + ".XXXXXX";
+  std::string temporary = parent_of(path) / kTemporary;
   UniqueFd fd{::mkostemp(temporary.data(), O_CLOEXEC)};
   if (!fd) return system_error("make a file", errno);
   const auto finish = [&]() -> Result<> {
@@ -183,12 +186,25 @@ Result<ByteVector> read_beneath(int directory, const std::string& path, std::uin
   return read_all(fd.get(), bytes_max);
 }
 
+Result<> remove_leftovers(const std::filesystem::path& directory) {
+  std::error_code absent;
+  std::vector<std::filesystem::path> left;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, absent)) {
+    const std::string name = entry.path().filename();
+    if (name.size() == kTemporary.size() && name.starts_with(kTemporaryPrefix)) {
+      left.push_back(entry.path());
+    }
+  }
+  for (const auto& path : left) COFFER_CHECK(remove_tree(path));
+  return {};
+}
+
 TemporaryDirectory::~TemporaryDirectory() {
   if (!path_.empty()) (void)remove_tree(path_);
 }
 
 Result<TemporaryDirectory> TemporaryDirectory::make(const std::filesystem::path& parent) {
-  std::string path = (parent / "coffer-XXXXXX").string();
+  std::string path = parent / kTemporary;
   if (::mkdtemp(path.data()) == nullptr) return system_error("make a directory", errno);
   return TemporaryDirectory{std::filesystem::path{path}};
 }

@@ -84,6 +84,10 @@ Result<> copy_tree(int source, int target, CopyLimits limits);
 // Removes the tree, never following a link out of it. Absent is done.
 Result<> remove_tree(const std::filesystem::path& path);
 
+// Removes what write_file() and TemporaryDirectory left in that directory, not below it, when their
+// process was killed. Absent is done. The caller is the only one who writes there.
+Result<> remove_leftovers(const std::filesystem::path& directory);
+
 // A fresh directory (mode 0700) under `parent`, removed with its content on destruction.
 class TemporaryDirectory {
  public:

@@ -28,6 +28,17 @@ TEST_F(Files, ReplacesAFileAsAWhole) {
   EXPECT_EQ(left.size(), 1U) << "a temporary file was left behind";
 }
 
+TEST_F(Files, RemovesWhatAKilledWriterLeftAndNothingElse) {
+  const std::string name = TemporaryDirectory::make(root_).value().path().filename();
+  ASSERT_TRUE(make_directories(root_ / name / "half"));
+  ASSERT_TRUE(write_text(root_ / name / "half/f", "cut off"));
+  ASSERT_TRUE(write_text(root_ / "kept", "whole"));
+  ASSERT_TRUE(write_text(root_ / (name + "-kept"), "longer"));
+  ASSERT_TRUE(remove_leftovers(root_));
+  EXPECT_EQ(walk(open_directory(root_).value().get()).value().size(), 2U);
+  EXPECT_TRUE(remove_leftovers(root_ / "absent"));
+}
+
 TEST_F(Files, ReadsUpToTheLimitAndNotAByteMore) {
   ASSERT_TRUE(write_text(root_ / "f", "12345"));
   EXPECT_EQ(read_text(root_ / "f", 5).value(), "12345");

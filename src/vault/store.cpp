@@ -291,6 +291,12 @@ Result<Key> Store::public_key(const Digest& list) const {
   return key_from(bytes);
 }
 
+Result<> Store::remove_leftovers() {
+  return each_name(root_.get(), "tmp", [&](const std::string& name) {
+    return remove_file(root_.get(), "tmp/" + name);
+  });
+}
+
 Result<Store::Collected> Store::collect_garbage(UnixTime unused_since) {
   COFFER_TRY(const auto named, named_chunks());
   Collected collected;

@@ -62,6 +62,9 @@ class Store final : public ChunkSource {
   Result<> publish_key(const Digest& list, const Key& version_key);
   Result<Key> public_key(const Digest& list) const;
 
+  // Deletes what a writer that was killed left in tmp/; called when nobody writes.
+  Result<> remove_leftovers();
+
   // Deletes chunks that no list names and that were written before `unused_since` (uploads
   // under way are younger), and temporary files as old.
   Result<Collected> collect_garbage(UnixTime unused_since);

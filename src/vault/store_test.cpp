@@ -129,6 +129,17 @@ TEST_F(StoreTest, CollectsOnlyChunksThatNoVersionNamesAndThatAreOld) {
   EXPECT_EQ(store_->collect_garbage(kFarFuture)->chunks, 0U);
 }
 
+TEST_F(StoreTest, RemovesWhatAKilledWriterLeft) {
+  dataset_.scratch.write("d/kept", "kept");
+  send_version();
+  const std::string tmp = "vault/" + id_ + "/tmp";
+  dataset_.scratch.write(tmp + "/half", "half");
+  ASSERT_TRUE(store_->remove_leftovers());
+  EXPECT_TRUE(std::filesystem::is_empty(dataset_.scratch / tmp));
+  const auto names = list_chunk_names(dataset_.versions[0].list.get());
+  EXPECT_TRUE(store_->missing(*names)->empty());
+}
+
 TEST_F(StoreTest, PublishesAndWithdrawsTheKeyOfAPublicVersion) {
   const Digest name = sha256("list");
   EXPECT_FALSE(store_->public_key(name));

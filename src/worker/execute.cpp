@@ -261,6 +261,10 @@ Result<Attempt> open_attempt(const Workplace& place, const Execute& order, Keepe
 void execute(const Workplace& place, const Execute& order, KeeperPort& keeper,
              const TellFront& tell) {
   const Digest digest = sha256(order.run);
+  const auto sealed = place.data / "runs" / hex(digest.bytes);
+  for (const auto& folder : {sealed, sealed / "evidence"}) {
+    (void)remove_leftovers(folder);  // of an attempt that was killed
+  }
   auto attempt = open_attempt(place, order, keeper, tell);
   if (!attempt) {
     // A run that started before and is not to be tried again: the keeper ends it as lost, in time.

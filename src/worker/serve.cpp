@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "keeper/client.h"
 #include "os/channel.h"
+#include "os/files.h"
 #include "os/process.h"
 #include "worker/execute.h"
 #include "worker/unpack.h"
@@ -56,6 +57,7 @@ class Worker {
       no_cells_ = launcher.error().message;
       log_error("worker", "no cells on this machine", launcher.error());
     }
+    (void)remove_leftovers(data_ / "programs");  // of an unpacking that was killed
   }
 
   Result<> loop() {
@@ -265,7 +267,9 @@ class Worker {
 }  // namespace
 
 Result<> serve(UniqueFd control, const ServeOptions& options) {
-  return Worker{std::move(control), options}.loop();
+  auto ended = Worker{std::move(control), options}.loop();  // and its supervisors are gone
+  (void)Cgroups::detect().sweep();                          // of the cells that they watched
+  return ended;
 }
 
 }  // namespace coffer::worker
