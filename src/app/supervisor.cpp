@@ -32,6 +32,7 @@ struct Member {
   std::string name;
   std::optional<Process> process{};
   UniqueFd control{};
+  std::deque<Instant> deaths{};
 };
 
 struct Pair {
@@ -131,10 +132,11 @@ class Supervisor {
       return Error{Code::FailedPrecondition, dead.name + " refused to start; see above"};
     }
     const Instant now = clock_.now();
-    deaths_.push_back(now);
-    while (!deaths_.empty() && now - deaths_.front() > kDeathsWindow) deaths_.pop_front();
-    if (deaths_.size() > kDeathsMax) {
-      return Error{Code::Unavailable, "the server's processes keep dying; see the log above"};
+    auto& deaths = dead.deaths;
+    deaths.push_back(now);
+    while (now - deaths.front() > kDeathsWindow) deaths.pop_front();
+    if (deaths.size() > kDeathsMax) {
+      return Error{Code::Unavailable, dead.name + " keeps dying; see the log above"};
     }
     COFFER_CHECK(spawn(dead));
     for (const auto& pair : kPairs) {
@@ -143,13 +145,14 @@ class Supervisor {
     return dead.tag == PeerTag::Front ? give_listener() : Result<>{};
   }
 
-  // The front first: it lets requests under way finish. The others have nothing that a kill loses.
+  // The front first: it lets requests under way finish. The others have nothing that a kill loses;
+  // each ends, and takes its cells away, when its control connection closes.
   Result<> drain() {
     auto& front = member(PeerTag::Front);
     front.process->signal(SIGTERM);
     (void)front.process->wait(kDrainPatience).has_value();
     for (auto tag : {PeerTag::Worker, PeerTag::Builder, PeerTag::Keeper}) {
-      member(tag).process->signal(SIGTERM);
+      member(tag).control.reset();
     }
     for (auto tag : {PeerTag::Worker, PeerTag::Builder, PeerTag::Keeper}) {
       (void)member(tag).process->wait(5s).has_value();
@@ -163,7 +166,6 @@ class Supervisor {
   std::array<Member, 4> members_{
       Member{PeerTag::Keeper, "keeper"}, Member{PeerTag::Worker, "worker"},
       Member{PeerTag::Builder, "builder"}, Member{PeerTag::Front, "front"}};
-  std::deque<Instant> deaths_;
 };
 
 Result<UniqueFd> signal_descriptor() {

@@ -3,7 +3,7 @@
 // It opens the listening socket and makes the directories before it starts anything, speaks to
 // nobody, and holds no key. A process that dies is started again and gets fresh connections to its
 // peers, who send their unanswered requests again. One that exits with kRefuses, or dies
-// kDeathsMax times within kDeathsWindow, ends the server.
+// more than kDeathsMax times within kDeathsWindow, ends the server.
 // Invariants: one server per data directory (a lock in it); no process outlives the supervisor.
 // Errors: AlreadyExists (another server has the directory), Unavailable (socket, directory,
 // process), FailedPrecondition (a process refused to start; it said why on stderr).

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "env/messages.h"
 #include "env/worklist.h"
+#include "os/cgroup.h"
 #include "os/channel.h"
 #include "os/confine.h"
 
@@ -92,7 +93,10 @@ std::filesystem::path cache_directory() {
 Result<> serve(UniqueFd control, const ServeOptions& options) {
   Workshop workshop{std::filesystem::absolute(options.data) / "env",
                     std::filesystem::absolute(options.cache), process_variables()};
-  return Server{std::move(control), std::move(workshop)}.run();
+  (void)Cgroups::detect().sweep();  // of a builder that was killed
+  auto ended = Server{std::move(control), std::move(workshop)}.run();
+  (void)Cgroups::detect().sweep();  // of the build that ended with it
+  return ended;
 }
 
 }  // namespace coffer::env
