@@ -80,6 +80,7 @@ class Server:
                 self.process.stdout.close()
                 if expect_ready:
                     raise Failed(f"the server ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
+                self.process.stdout.close()
                 return self.last_words()
             time.sleep(0.02)
         self.stop()
