@@ -8,6 +8,7 @@
 #include "api/service.h"
 #include "api/streams.h"
 #include "base/log.h"
+#include "front/adopt.h"
 #include "front/answers.h"
 #include "front/archives.h"
 #include "front/datasets.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr Duration kTick = 100ms;
 constexpr Duration kSweep = 60s;
+constexpr Duration kAdopt = 5s;
 constexpr Duration kCollect = std::chrono::hours{1};
 constexpr Duration kDrainPatience = 15s;
 
@@ -66,6 +68,9 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
   const auto sweep = loop.every(kSweep, [&] {
     log_failure("old uploads could not be removed", front::end_old_uploads(site));
     log_failure("old answers could not be removed", front::end_old_answers(site));
+  });
+  const auto adopt = loop.every(kAdopt, [&] {
+    log_failure("unknown runs could not be ended", front::end_unknown_runs(site));
   });
   const auto collect = loop.every(kCollect, [&] {
     log_failure("unused chunks could not be removed", front::collect_unused(site));

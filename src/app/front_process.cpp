@@ -10,6 +10,7 @@
 
 #include "api/server.h"
 #include "app/identity.h"
+#include "front/adopt.h"
 #include "front/append.h"
 #include "front/grants.h"
 #include "front/leftovers.h"
@@ -120,6 +121,8 @@ Result<> serve_front(UniqueFd control, const ServerOptions& options) {
   COFFER_CHECK(front::check_against_keeper(*site));
   COFFER_CHECK(front::remove_leftovers(*site));
   COFFER_CHECK(front::adopt_revocations(*site));
+  COFFER_CHECK(front::adopt_endings(*site));
+  COFFER_CHECK(front::end_unknown_runs(*site));
   COFFER_CHECK(write_operator_token(*site));
   COFFER_CHECK(front::publish_ledger(*site));
   if (notifier) site->on_notice = [&](const Json& notice) { notifier->tell(notice); };

@@ -232,6 +232,8 @@ Result<> apply(const Applied& context, const keeper::Cancel& op) {
   if (context.appended.visible_at_ms > 0) {  // it has started: its next slot shows it
     return site.db.run("UPDATE runs SET wanted = ? WHERE digest = ?", {cause, digest});
   }
+  COFFER_TRY(const auto known, site.db.row("SELECT 1 FROM runs WHERE digest = ?", {digest}));
+  if (!known) return {};  // a restored database does not know it
   const bool failed = cause == "cell_unproven" || cause == "environment";
   COFFER_CHECK(
       site.db.run("UPDATE runs SET state = ?, cause = ?, ended = ?, ledger_last = ? WHERE"

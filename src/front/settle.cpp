@@ -67,42 +67,6 @@ Result<Json> extra_of(Site& site, const std::string& digest, const keeper::RunRe
   return extra;
 }
 
-struct ShownVerdict {
-  std::string verdict;
-  std::string refusal;
-};
-
-ShownVerdict shown(program::Verdict verdict) {
-  switch (verdict) {
-    case program::Verdict::Released:
-    case program::Verdict::HeldReleased:
-      return {"released", ""};
-    case program::Verdict::Held:
-      return {"held", ""};
-    case program::Verdict::HeldWithheld:
-      return {"refused", "withheld"};
-    default:
-      return {"refused", std::string(program::text_of_verdict(verdict))};
-  }
-}
-
-struct Ended {
-  std::string state;
-  std::string cause;
-};
-
-Ended ended_as(const keeper::Settled& settled, const std::string& wanted) {
-  if (!settled.ending) return {"cancelled", wanted.empty() ? "cancelled" : wanted};
-  if (*settled.ending != program::Ending::Judged) {
-    return {"failed", std::string(program::text_of_ending(*settled.ending))};
-  }
-  const auto any = [&](std::string_view verdict) {
-    return std::any_of(settled.verdicts.begin(), settled.verdicts.end(),
-                       [&](program::Verdict v) { return shown(v).verdict == verdict; });
-  };
-  return {any("held") ? "held" : any("released") ? "done" : "refused", ""};
-}
-
 Result<> write_output(const Applied& context, const std::string& digest, std::size_t position,
                       program::Verdict verdict) {
   Site& site = context.site;
@@ -128,6 +92,32 @@ Result<> write_output(const Applied& context, const std::string& digest, std::si
 }
 
 }  // namespace
+
+ShownVerdict shown(program::Verdict verdict) {
+  switch (verdict) {
+    case program::Verdict::Released:
+    case program::Verdict::HeldReleased:
+      return {"released", ""};
+    case program::Verdict::Held:
+      return {"held", ""};
+    case program::Verdict::HeldWithheld:
+      return {"refused", "withheld"};
+    default:
+      return {"refused", std::string(program::text_of_verdict(verdict))};
+  }
+}
+
+Ended ended_as(const keeper::Settled& settled, const std::string& wanted) {
+  if (!settled.ending) return {"cancelled", wanted.empty() ? "cancelled" : wanted};
+  if (*settled.ending != program::Ending::Judged) {
+    return {"failed", std::string(program::text_of_ending(*settled.ending))};
+  }
+  const auto any = [&](std::string_view verdict) {
+    return std::any_of(settled.verdicts.begin(), settled.verdicts.end(),
+                       [&](program::Verdict v) { return shown(v).verdict == verdict; });
+  };
+  return {any("held") ? "held" : any("released") ? "done" : "refused", ""};
+}
 
 Result<Told> told_of(const keeper::Appended& appended, std::string_view output) {
   Told out;
@@ -197,7 +187,7 @@ Result<> apply(const Applied& context, const keeper::Settle& op) {
   const std::string digest = op.run.text();
   COFFER_TRY(const auto row,
              site.db.row("SELECT started, wanted FROM runs WHERE digest = ?", {digest}));
-  if (!row) return not_found("run", digest);
+  if (!row) return {};  // of a run that a restored database does not know
   const Ended ended = ended_as(op.settled, row->text(1));
   const Json& report = context.extra["report"];
   COFFER_CHECK(site.db.run(

@@ -16,6 +16,17 @@ Result<> settle_if_due(Site& site, const std::string& digest);
 Result<> settle_due(Site& site);
 // In the transaction that makes a run `running`: when to look at it, and when it is overdue.
 Result<> set_running_deadline(Site& site, const std::string& digest);
+// A verdict and an ending as outsiders see them. `wanted`: the cause of a cancelled run.
+struct ShownVerdict {
+  std::string verdict;
+  std::string refusal;
+};
+ShownVerdict shown(program::Verdict verdict);
+struct Ended {
+  std::string state;
+  std::string cause;
+};
+Ended ended_as(const keeper::Settled& settled, const std::string& wanted);
 // What entries tell of a decided output: its release, and what the run was charged by them.
 struct Told {
   std::string id;       // of the release; empty when nothing was released

@@ -121,7 +121,11 @@ Result<Reply> State::answer(const RunQuery& query, std::uint64_t now_ms) const {
   out.attempt = known->attempt;
   out.started_ms = known->started_ms;
   if (known->settled) {
-    out.settled = known->settled;
+    out.settled = known->settled;  // and what was decided since
+    out.settled->charged = known->charged;
+    for (std::size_t i = 0; i < known->outputs.size(); ++i) {
+      out.settled->verdicts[i] = known->outputs[i].verdict;
+    }
   } else if (const auto computed = compute(*known, now_ms)) {
     out.settled = computed->settled;
   }

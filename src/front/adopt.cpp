@@ -1,0 +1,96 @@
+#include "front/adopt.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "front/append.h"
+#include "front/runs.h"
+#include "front/settle.h"
+
+namespace coffer::front {
+namespace {
+
+Result<> adopt_outputs(Site& site, const std::string& digest, const keeper::Settled& settled) {
+  for (std::size_t i = 0; i < settled.verdicts.size(); ++i) {
+    const ShownVerdict now = shown(settled.verdicts[i]);
+    COFFER_CHECK(
+        site.db.run("UPDATE outputs SET verdict = ?, refusal = ?, held_until = NULL WHERE run = ?"
+                    " AND position = ?",
+                    {now.verdict, now.refusal, digest, static_cast<std::int64_t>(i)}));
+  }
+  return {};
+}
+
+// A run that was cancelled before it started was never settled, and cost nothing.
+Result<> adopt_ending(Site& site, const std::string& digest, const keeper::RunReply& known) {
+  const keeper::Settled settled = known.settled.value_or(keeper::Settled{});
+  const Ended ended = ended_as(settled, "");
+  const auto at = static_cast<std::int64_t>(known.started_ms + settled.slot_s * 1000);
+  COFFER_TRY(auto transaction, db::Transaction::begin(site.db));
+  COFFER_CHECK(
+      site.db.run("UPDATE runs SET state = ?, cause = ?, ended = ?, charged = ?, check_at = NULL,"
+                  " started = coalesce(started, ?) WHERE digest = ?",
+                  {ended.state, ended.cause, known.started_ms > 0 ? at : site.now_ms(),
+                   amounts_json(settled.charged).canonical(),
+                   known.started_ms > 0 ? db::Value{static_cast<std::int64_t>(known.started_ms)}
+                                        : db::Value{nullptr},
+                   digest}));
+  COFFER_CHECK(adopt_outputs(site, digest, settled));
+  COFFER_CHECK(add_event(site, digest, {.kind = "state", .output = "", .text = ended.state}));
+  COFFER_CHECK(transaction.commit());
+  log_line("front", "ending adopted from the keeper", {{"run", digest}, {"state", ended.state}});
+  return {};
+}
+
+// What a keeper whose own memory was restored knows of a run: nothing, and it will never end it.
+keeper::RunReply lost() {
+  keeper::RunReply out;
+  out.phase = keeper::Phase::Over;
+  out.settled = keeper::Settled{};
+  out.settled->ending = program::Ending::Lost;
+  return out;
+}
+
+}  // namespace
+
+Result<> adopt_endings(Site& site) {
+  COFFER_TRY(const auto rows, site.db.rows("SELECT digest, state FROM runs WHERE state IN"
+                                           " ('queued','running','held')"));
+  for (const auto& row : rows) {
+    COFFER_TRY(const Digest run, Digest::parse(row.text(0)));
+    auto known = site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run});
+    if (!known && known.error().rule == "no_such_run") known = lost();
+    if (!known) return std::move(known).error();
+    const bool settled = known->phase == keeper::Phase::Held && row.text(1) != "held";
+    if (settled || known->phase == keeper::Phase::Over) {
+      COFFER_CHECK(adopt_ending(site, row.text(0), *known));
+    }
+  }
+  return {};
+}
+
+Result<> end_unknown_runs(Site& site) {
+  COFFER_TRY(const auto pending, site.db.row("SELECT 1 FROM pending LIMIT 1"));
+  if (pending) return {};  // it may be that run
+  keeper::OpenRuns query;
+  for (;;) {
+    COFFER_TRY(const auto open, site.links.ask_keeper_for<keeper::RunsReply>(query));
+    if (open.runs.empty()) return {};
+    for (const auto& [run, phase] : open.runs) {
+      COFFER_TRY(const auto here, site.db.row("SELECT 1 FROM runs WHERE digest = ?", {run.text()}));
+      if (here || phase == keeper::Phase::Held) continue;
+      COFFER_TRY(const auto known,
+                 site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run}));
+      log_line("front", "a run of the keeper is unknown here: it ends", {{"run", run.text()}});
+      if (known.settled) {
+        COFFER_CHECK(append(site, keeper::Settle{keeper::fresh_seed(), run, *known.settled}));
+      } else {
+        COFFER_CHECK(append(
+            site, keeper::Cancel{keeper::fresh_seed(), run, keeper::CancelCause::Cancelled}));
+      }
+    }
+    query.after = open.runs.back().run;
+  }
+}
+
+}  // namespace coffer::front
