@@ -110,6 +110,7 @@ struct Rule {
   std::optional<Code> only{};
 };
 constexpr std::array kRules{
+    Rule{"disk_full", "machine_disk"},
     // Keys and signatures.
     Rule{"malformed", "bad_request"},
     Rule{"other_ledger", "wrong_ledger"},

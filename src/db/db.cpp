@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <map>
 
 namespace coffer::db {
@@ -19,7 +20,10 @@ using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
 Error error_of(sqlite3* handle, std::string_view doing) {
   const int code = sqlite3_errcode(handle);
   const std::string detail = fmt::format("{}: {}", doing, sqlite3_errmsg(handle));
-  switch (code & 0xff) {
+  // Also for the shared memory of the journal, which is a file: that is an I/O error to SQLite.
+  const bool full = sqlite3_system_errno(handle) == ENOSPC ||
+                    sqlite3_extended_errcode(handle) == SQLITE_IOERR_SHMSIZE;
+  switch (full && (code & 0xff) == SQLITE_IOERR ? SQLITE_FULL : code & 0xff) {
     case SQLITE_FULL:
       return {Code::Unavailable, "the disk is full: free some space, then try again", detail};
     case SQLITE_IOERR:

@@ -75,10 +75,7 @@ Result<> finish(Site& site, std::int64_t pending, const keeper::Request& operati
     COFFER_CHECK(site.db.run("DELETE FROM pending WHERE id = ?", {pending}));
     COFFER_CHECK(transaction.commit());
   }
-  for (const auto& entry : appended.entries) {
-    if (entry.index == site.tree.size()) site.tree.append(ledger::leaf_hash(entry.public_bytes));
-  }
-  return {};
+  return extend_tree(site);
 }
 
 Result<keeper::Appended> send(Site& site, std::int64_t pending, const keeper::Request& operation,
@@ -91,7 +88,10 @@ Result<keeper::Appended> send(Site& site, std::int64_t pending, const keeper::Re
     }
     return std::move(reply).error();
   }
-  COFFER_CHECK(finish(site, pending, operation, extra, *reply));
+  if (auto finished = finish(site, pending, operation, extra, *reply); !finished) {
+    site.unfinished = true;  // a full disk: it stays pending
+    return std::move(finished).error();
+  }
   return reply;
 }
 
@@ -112,7 +112,16 @@ Result<std::vector<ByteVector>> entry_bytes(Site& site, std::uint64_t first, std
 // The gap itself was written by whoever accepted it.
 Result<> apply(const Applied&, const keeper::Recover&) { return {}; }
 
+Result<> finish_pending(Site& site) {
+  if (!site.unfinished) return {};
+  COFFER_CHECK(resend_pending(site));
+  COFFER_TRY(const auto left, site.db.row("SELECT 1 FROM pending LIMIT 1"));
+  site.unfinished = left.has_value();
+  return {};
+}
+
 Result<keeper::Appended> append(Site& site, const keeper::Request& operation, Json extra) {
+  COFFER_CHECK(finish_pending(site));
   COFFER_CHECK(site.db.run("INSERT INTO pending(op, extra) VALUES(?, ?)",
                            {keeper::encode(operation), extra.canonical()}));
   const std::int64_t pending = site.db.last_id();

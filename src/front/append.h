@@ -20,6 +20,9 @@ Result<keeper::Appended> append(Site& site, const keeper::Request& operation, Js
 // At start and whenever the keeper is connected anew.
 Result<> resend_pending(Site& site);
 
+// After a disk was full: stores what the keeper answered and the disk had no room for.
+Result<> finish_pending(Site& site);
+
 // Compares the database with the keeper: the front does not start on an older one.
 // Errors: FailedPrecondition (the database lacks entries; names how many and the command).
 Result<> check_against_keeper(Site& site);

@@ -245,6 +245,7 @@ Result<> apply(const Applied& context, const keeper::Cancel& op) {
 }
 
 Result<> tick(Site& site) {
+  COFFER_CHECK(finish_pending(site));
   COFFER_CHECK(settle_due(site));
   COFFER_CHECK(expire_held(site));
   COFFER_CHECK(end_overdue(site));

@@ -8,11 +8,12 @@
 #include "os/files.h"
 
 namespace coffer::front {
-namespace {
 
-Result<> load_tree(Site& site) {
+Result<> extend_tree(Site& site) {
   // Of a lost entry the leaf hash alone is known.
-  COFFER_TRY(const auto rows, site.db.rows("SELECT idx, public, leaf FROM entries ORDER BY idx"));
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT idx, public, leaf FROM entries WHERE idx >= ? ORDER BY idx",
+                          {static_cast<std::int64_t>(site.tree.size())}));
   for (const auto& row : rows) {
     if (static_cast<std::uint64_t>(row.integer(0)) != site.tree.size()) break;
     if (row.is_null(2)) {
@@ -24,8 +25,6 @@ Result<> load_tree(Site& site) {
   }
   return {};
 }
-
-}  // namespace
 
 void Site::count_stored(const std::string& dataset, std::int64_t change) {
   auto& bytes = stored[dataset];
@@ -43,7 +42,7 @@ Result<std::unique_ptr<Site>> open_site(const std::filesystem::path& data, const
   }
   COFFER_TRY(auto database, db::Database::open(data / "front" / "coffer.db", kMigrations));
   auto site = std::make_unique<Site>(data, clock, std::move(database));
-  COFFER_CHECK(load_tree(*site));
+  COFFER_CHECK(extend_tree(*site));
   return site;
 }
 

@@ -73,6 +73,7 @@ struct Site {
   Capacity capacity;
   keeper::StatusReply status;              // the keeper's, of the last connection: keys, vkey
   ledger::MerkleTree tree;                 // of the entries that the database has
+  bool unfinished{false};                  // an answer of the keeper could not be stored yet
   std::optional<std::uint64_t> published;  // size for which the static files stand
 
   // Called after a run's event was committed, with the run's digest text: streams wake up.
@@ -93,6 +94,9 @@ struct Site {
 // Opens the database of DIR/front, makes folders, loads the tree. The keeper is connected later.
 // Errors: those of db::Database::open.
 Result<std::unique_ptr<Site>> open_site(const std::filesystem::path& data, const Clock& clock);
+
+// Takes the entries that the database has and the tree has not, up to the first gap.
+Result<> extend_tree(Site& site);
 
 inline std::string time_text(std::int64_t unix_ms) {
   return render_time(UnixTime{std::chrono::milliseconds{unix_ms}});

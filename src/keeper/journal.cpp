@@ -218,6 +218,20 @@ Result<> Journal::write_at(std::uint64_t offset, ByteView bytes) const {
   return {};
 }
 
+Result<> Journal::make_room(std::uint64_t bytes) {
+  constexpr std::uint64_t kStep = 1 << 20;
+  if (end_ + bytes <= room_end_) return {};
+  const std::uint64_t more = bytes + kStep;
+  // The file's size stays: what lies behind it was never written.
+  if (::fallocate(file_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(end_),
+                  static_cast<off_t>(more)) != 0 &&
+      errno != EOPNOTSUPP) {
+    return system_error("set room aside for the journal", errno);
+  }
+  room_end_ = end_ + more;
+  return {};
+}
+
 Result<std::vector<JournalPlace>> Journal::append(std::span<const JournalRecord> records) {
   if (records.size() > kRecordsMax) return Error{Code::Internal, "journal: too many records"};
   std::vector<JournalPlace> places;

@@ -45,6 +45,9 @@ class Journal {
   // Opens or makes the file and hands every record to `each`, in order.
   static Result<Journal> open(const std::filesystem::path& path, Key mac_key, const Each& each);
 
+  // Sets room on the disk aside for appends of that many bytes in all, so that a full disk is known
+  // before anything was done. Errors: Unavailable (the disk is full).
+  Result<> make_room(std::uint64_t bytes);
   // One frame, one write, one sync.
   Result<std::vector<JournalPlace>> append(std::span<const JournalRecord> records);
   Result<ByteVector> read_body(const JournalPlace& place) const;
@@ -69,6 +72,7 @@ class Journal {
   UniqueFd file_;
   Key mac_key_;
   std::uint64_t end_{0};
+  std::uint64_t room_end_{0};
   Digest chain_;  // of the last frame
 };
 

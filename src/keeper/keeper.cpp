@@ -74,6 +74,15 @@ Refused refused_as(const Error& error) {
   return {error.code, error.rule.empty() ? "refused" : error.rule, error.message};
 }
 
+// More than the records of these requests take: a record holds the request and its entries, which
+// repeat parts of it.
+std::uint64_t room_for(const std::vector<Incoming>& requests) {
+  constexpr std::uint64_t kEach = 16 << 10;
+  std::uint64_t room = 0;
+  for (const auto& incoming : requests) room += kEach + 4 * incoming.record.size();
+  return room;
+}
+
 Digest manifest_of(const AddManifest& op) {
   const auto envelope = grant::parse_envelope(op.envelope);
   return envelope ? envelope->digest() : Digest{};
@@ -168,6 +177,7 @@ Result<std::vector<ByteVector>> Keeper::answer(const std::vector<Incoming>& requ
   if (requests.size() > kRequestsMax) return Error{Code::Internal, "keeper: too many requests"};
   const auto now = static_cast<std::uint64_t>(clock_->unix_time().time_since_epoch().count());
   Batch batch;
+  batch.room = journal_->make_room(room_for(requests));
   std::vector<Reply> replies;
   for (const auto& incoming : requests) {
     auto reply = answer_one(incoming, batch, now);
@@ -207,6 +217,10 @@ Result<Reply> Keeper::perform(const Request& request, const Digest& operation, B
   if (done_.contains(operation) || batch.entries.contains(operation)) {
     COFFER_TRY(entries, entries_again(operation, batch));
   } else {
+    if (!batch.room) {
+      return refuse(Code::Unavailable, "disk_full",
+                    "the disk is full: free some space, then try again");
+    }
     COFFER_TRY(auto effect, state_->apply(request, now_ms));
     entries = std::move(effect.entries);
     if (effect.changed) {

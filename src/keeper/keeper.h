@@ -54,6 +54,7 @@ class Keeper {
  private:
   // What one answer() collects before its one write.
   struct Batch {
+    Result<> room;  // on the disk, for all of it
     std::vector<JournalRecord> records;
     std::vector<Digest> operations;                // of each record
     std::map<Digest, std::vector<Entry>> entries;  // of operations of this batch

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <thread>
 
 #include "base/log.h"
 #include "keeper/client.h"
@@ -18,6 +19,7 @@ namespace coffer::worker {
 namespace {
 
 constexpr Duration kPatience = 10s;
+constexpr Duration kDiskPatience = 1s;
 constexpr std::uint8_t kAskKeeper = 1;  // a keeper record follows; the keeper's reply comes back
 constexpr std::uint8_t kTellFront = 2;  // an event follows
 
@@ -38,8 +40,14 @@ class RelayedKeeper final : public KeeperPort {
     ByteVector record{std::byte{kAskKeeper}};
     const ByteVector encoded = keeper::encode(request);
     record.insert(record.end(), encoded.begin(), encoded.end());
-    COFFER_TRY(const ByteVector reply, channel_.call(record, kForever));
-    return keeper::decode_reply(reply);
+    for (;;) {
+      COFFER_TRY(const ByteVector encoded_reply, channel_.call(record, kForever));
+      COFFER_TRY(keeper::Reply reply, keeper::decode_reply(encoded_reply));
+      const auto* refused = std::get_if<keeper::Refused>(&reply);
+      if (refused == nullptr || refused->rule != "disk_full") return reply;
+      log_line("worker", "waits: the keeper's disk is full");
+      std::this_thread::sleep_for(kDiskPatience);
+    }
   }
 
  private:

@@ -15,6 +15,7 @@ constexpr std::size_t kReadBytes = 64 << 10;
 constexpr int kStepsPerTurn = 32;  // then other connections get theirs
 constexpr Refusal kTooSlow{408, "too_slow", "the request did not arrive in time"};
 constexpr Refusal kNoStorage{503, "no_storage", "the body could not be stored"};
+constexpr Refusal kDiskFull{503, "no_storage", "the disk is full: free some space, then try again"};
 
 bool write_fully(int fd, std::string_view bytes, std::uint64_t offset) {
   while (!bytes.empty()) {
@@ -339,7 +340,7 @@ bool Connection::deliver(std::string_view bytes) {
   auto& file = std::get<IntoFile>(intake_);
   if (bytes.size() > file.bytes_max - received_) return false;
   if (!write_fully(file.fd.get(), bytes, file.offset + received_)) {
-    (void)refuse(kNoStorage);
+    (void)refuse(errno == ENOSPC || errno == EDQUOT ? kDiskFull : kNoStorage);
     return false;
   }
   received_ += bytes.size();
