@@ -1,9 +1,10 @@
-"""What a machine does to a server: old backups put back.
+"""What a machine does to a server: a full disk, old backups put back, a clock that jumps.
 
 After each: recovery without a hand, or a refusal that names the state and the command that decides it. Nothing acknowledged is
 lost, no budget is spent twice, the ledger verifies, nothing is left behind.
 COFFER_SEED replays a run, COFFER_POINTS takes more points in time.
 """
+import errno
 import os
 import pathlib
 import random
@@ -15,8 +16,12 @@ import time
 import unittest
 
 from counting import AMOUNTS, COUNT, Counting
+from harness import Output, Server, fresh
+from leftovers import mounts_below
 
 FOLDERS = ("front", "vault", "keeper")
+DISK_BYTES = 64 << 20
+FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 REFUSAL = r"the database has \d+ entries, the keeper has signed \d+.*`coffer recover show`"
 
 
@@ -43,6 +48,106 @@ class Faults(unittest.TestCase):
     def spent(self):
         grant = self.world.ada.ask(f"grant show {self.world.grant}")
         return {amount: grant["spent"][amount] for amount in AMOUNTS}
+
+
+class FullDisk(Faults):
+    """The data directory has a file system of 64 MiB of its own; environments are large and lie elsewhere."""
+
+    def setUp(self):
+        if os.geteuid() != 0:
+            self.skipTest("mounting a file system of 64 MiB needs root")
+        super().setUp()
+        server = Server(fresh(self.folder / "disk"), Output(False))
+        self.mount(server.data, "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=755", "none")
+        self.mount(server.data / "env", "--bind", fresh(self.folder / "env"))
+        self.begin(server)
+        self.own = frozenset(mounts_below("self", server.data))
+        self.filler = server.data / "filler"
+        self.told = []
+
+    def mount(self, place, *how):
+        place.mkdir()
+        subprocess.run(["mount", *how, place], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", place], check=True)
+
+    def fill(self, spare=0):
+        """Leaves `spare` bytes, and none at all without it."""
+        with open(self.filler, "ab") as file:
+            free = os.statvfs(self.filler).f_bavail * os.statvfs(self.filler).f_frsize
+            os.posix_fallocate(file.fileno(), file.tell(), max(free - spare, 1))
+            while spare == 0:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + 4096)
+                except OSError as error:
+                    self.assertEqual(error.errno, errno.ENOSPC)
+                    return
+
+    def make_room(self):
+        self.filler.unlink()
+        self.world.settle()
+        self.assertIsNone(self.server.process.poll(), self.say(f"the server ended:\n{self.server.last_words()}"))
+        self.world.check(self.told)
+
+    def is_refused(self, person, line):
+        person.type(line, status=1, expect="(?i)disk is full|no space left")
+
+    def submit(self):
+        run = self.world.submit(status=None)
+        if run and "id" in run:
+            self.told.append(run["id"])
+        else:
+            self.assertRegex(str(run), "(?i)disk is full|no space left", self.say("the refusal"))
+
+    def test_during_add(self):
+        big = self.folder / "big.bin"
+        big.write_bytes(self.random.randbytes(8 << 20))
+        for spare in (self.random.randrange(8 << 20), 0):
+            self.fill(spare)
+            self.is_refused(self.world.stew, f"data add clinic/big {big}")
+            self.make_room()
+        self.world.stew.type(f"data add clinic/big {big}", expect="clinic/big@v1")
+        self.finish()
+
+    def test_during_runs(self):
+        """At seeded moments between the submission of a run and its release."""
+        for _ in range(int(os.environ.get("COFFER_POINTS", "8"))):
+            for _ in range(2):
+                self.submit()
+            time.sleep(self.random.uniform(0, 2.5))
+            self.fill(self.random.choice((0, 0, self.random.randrange(256 << 10))))
+            self.submit()
+            time.sleep(self.random.uniform(0, 2))
+            self.make_room()
+        self.finish()
+
+    def test_during_release(self):
+        held = self.world.give("held", "--auto-bits 0 --approvers rex --need 1")
+        run = self.world.submit(grant=held)["id"]
+        self.world.ada.type(f"runs wait {run}")
+        self.fill()
+        self.is_refused(self.world.people["rex"], f"review approve {run}/counts --reason ok")
+        self.make_room()
+        self.world.people["rex"].type(f"review approve {run}/counts --reason ok", expect="released")
+        self.world.fetch(run)
+        self.finish()
+
+    def test_at_start(self):
+        """A server that cannot start says why, and starts when there is room."""
+        self.server.stop()
+        self.fill()
+        self.server.start(expect_ready=False)
+        if self.server.process.poll() is not None:
+            self.assertRegex(self.server.log.read_text(), "(?i)disk is full|no space left")
+        self.server.stop()
+        self.filler.unlink()
+        self.server.start()
+        self.finish()
+
+    def finish(self):
+        self.submit()
+        self.world.settle()
+        self.assertEqual(self.world.check(self.told)[self.told[-1]]["state"], "done", self.say("the last run"))
+        self.world.stop_clean(self.own)
 
 
 class OldBackups(Faults):
@@ -151,6 +256,52 @@ class OldBackups(Faults):
         self.assertEqual(self.spent(), {amount: self.before[amount] + charged[amount] for amount in AMOUNTS}, self.say("spent after one more run"))
         self.world.verify_ledger(self.folder / "ledger")
         self.world.stop_clean()
+
+
+class JumpingClock(Faults):
+    """The server's clock is another one after a restart, a day ahead or back; those of its clients stay."""
+
+    def setUp(self):
+        if not FAKETIME.exists():
+            self.skipTest("libfaketime is missing: tools/deps tests")
+        super().setUp()
+        self.begin()
+        self.told = []
+
+    def jump(self, days):
+        self.server.stop()
+        self.server.env = {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{days:+d}d", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1"}
+        self.server.start()
+
+    def submit(self, count):
+        for _ in range(count):
+            self.told.append(self.world.submit()["id"])
+        time.sleep(self.random.uniform(0, 1.5))
+
+    def settle(self):
+        self.world.settle()
+        runs = self.world.check(self.told)
+        self.assertEqual(len(runs), len(self.told), self.say("a run is there twice"))
+        return runs
+
+    def test_runs_finish(self):
+        for days in (1,):
+            self.submit(4)
+            self.jump(days)
+            runs = self.settle()
+            self.assertEqual(runs[self.told[-1]]["state"], "done", self.say(f"the last run, which was queued, at {days:+d} days"))
+        self.world.stop_clean()
+
+    def test_grants_expire(self):
+        today = time.strftime("%Y-%m-%d", time.gmtime())
+        self.world.stew.type("grant give clinic/tumours --to ada --purpose short --lane bounded --bits 1k --runs 10"
+                             f" --until {today} --auto-bits 256 --yes")
+        short = next(g["id"] for g in self.world.stew.ask("grant ls")["items"] if g["purpose"] == "short")
+        self.jump(1)
+        self.world.ada.type(f"run {COUNT} --grant {short}", status=1, expect="grant_expired")
+        self.jump(0)
+        run = self.world.submit(grant=short)["id"]
+        self.world.ada.type(f"runs wait {run}", expect="done")
 
 
 if __name__ == "__main__":

@@ -51,8 +51,9 @@ class Output:
 class Server:
     """A `coffer server` on a directory of its own."""
 
-    def __init__(self, directory, output=None, port=None):
+    def __init__(self, directory, output=None, port=None, env=None):
         self.directory = pathlib.Path(directory)
+        self.env = env  # variables beside those of this process
         self.data = self.directory / "data"
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -68,7 +69,8 @@ class Server:
         self.directory.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdout=subprocess.PIPE, bufsize=0, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                self.command(), stdout=subprocess.PIPE, bufsize=0, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+                env={**os.environ, **(self.env or {})},
             )
         os.set_blocking(self.process.stdout.fileno(), False)
         said, end = "", time.monotonic() + patience
