@@ -10,12 +10,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// An upload's file is made before its row.
+// An upload's file is made before its row; the archive of a build that goes on has none any more.
 Result<> remove_unknown_uploads(Site& site) {
   std::error_code unreadable;
   for (const auto& entry : fs::directory_iterator(site.uploads(), unreadable)) {
     const std::string id = entry.path().filename();
-    COFFER_TRY(const auto known, site.db.row("SELECT 1 FROM uploads WHERE id = ?", {id}));
+    COFFER_TRY(const auto known,
+               site.db.row("SELECT 1 FROM uploads WHERE id = ?1 UNION SELECT 1 FROM environments"
+                           " WHERE state IN ('queued', 'building') AND"
+                           " 'oci-' || substr(json_extract(spec, '$.oci'), 8) = ?1",
+                           {id}));
     if (!known) (void)::unlink(entry.path().c_str());
   }
   return {};
