@@ -29,7 +29,7 @@ constexpr std::uint64_t kLimitBits = 5000;
 
 int crashes_wanted() {
   const char* wanted = std::getenv("COFFER_CRASHES");
-  return wanted != nullptr ? std::atoi(wanted) : 60;
+  return wanted != nullptr ? std::atoi(wanted) : 300;
 }
 
 // Keeper and front on one directory, with the keeper answering in a thread of its own.

@@ -6,8 +6,8 @@
 #include <limits>
 #include <utility>
 
-// The one file that includes Beast. Beast 1.81 asserts that the end of a chunked body without chunks
-// does not arrive in two pieces, and handles it well: its assertions are off.
+// The one file that includes Beast. Beast 1.81 asserts that the end of a chunked body without
+// chunks does not arrive in two pieces, and handles it well: its assertions are off.
 #define BOOST_DISABLE_ASSERTS
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/empty_body.hpp>
