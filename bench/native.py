@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import time
 
 from table import Figure, Row
@@ -92,13 +93,9 @@ def cell(directory, quick):
 
 def growth(directory, quick, sizes):
     """p99 at each size, beside the p99 at the first. In memory where it can be: then no disk disturbs."""
-    memory = pathlib.Path("/dev/shm")
-    place = memory / directory.name if os.access(memory, os.W_OK) else directory
-    place.mkdir(parents=True, exist_ok=True)
-    try:
-        ours = figures("growth", place / "growth", 200 if quick else 1000, *sizes)
-    finally:
-        subprocess.run(["rm", "-rf", place / "growth"], check=True)
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else directory
+    with tempfile.TemporaryDirectory(dir=memory, prefix="coffer-bench-growth-") as place:
+        ours = figures("growth", f"{place}/growth", 200 if quick else 1000, *sizes)
     names = dict.fromkeys(name.removeprefix("growth.").rpartition(".")[0] for name in ours)
     rows = []
     for name in names:
