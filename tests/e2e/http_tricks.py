@@ -53,6 +53,7 @@ TRICKS = {
 
 # Bodies in chunks that cannot be read in one way only.
 CHUNKS = {
-    "no number": b"zz\r\n", "negative": b"-1\r\n", "signed": b"+1\r\na\r\n", "prefixed": b"0x1\r\na\r\n", "blank": b" 1\r\na\r\n", "too large": b"fffffffffffffffff\r\n",
+    "no number": b"zz\r\n", "negative": b"-1\r\n", "signed": b"+1\r\na\r\n", "prefixed": b"0x1\r\na\r\n",
+    "blank": b" 1\r\na\r\n", "too large": b"fffffffffffffffff\r\n",
     "longer than said": b"1\r\nabc\r\n0\r\n\r\n", "bare line feed": b"1\na\n0\n\n", "a long extension": b"1;" + b"x" * 9000 + b"\r\na\r\n",
 }

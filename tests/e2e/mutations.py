@@ -3,6 +3,9 @@ import base64
 import json
 
 
+KINDS = ("key", "removal", "manifest", "card", "limit", "grant", "revocation", "run", "approval", "x")
+
+
 def mutate(chance, body, others):
     """(what was done, a body whose envelope is no more what was signed)."""
     way = chance.choice((payload_byte, payload_byte, payload_member, payload_member, signature, signature, shape, raw, raw))
@@ -112,7 +115,7 @@ def signature(chance, envelope, others):
 def shape(chance, envelope, others):
     way = chance.randrange(6)
     if way == 0:
-        kinds = [k for k in ("key", "removal", "manifest", "card", "limit", "grant", "revocation", "run", "approval", "x") if f".{k}." not in envelope["payloadType"]]
+        kinds = [kind for kind in KINDS if f".{kind}." not in envelope["payloadType"]]
         envelope["payloadType"] = f"application/vnd.cofferdam.{chance.choice(kinds)}.v1+json"
         return "another type", envelope
     if way == 1:

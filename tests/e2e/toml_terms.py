@@ -91,7 +91,8 @@ UNKNOWN = {
 TWICE = {(*METRICS, "name"): "weights", (*KEY, "name"): "mean"}
 # Keys that are known and do not belong where they stand.
 MISPLACED = {
-    (*STAGE, "min"): 0, (*STAGE, "digits"): 1, (*STAGE, "clamp"): True, (*COEF, "min"): 0, (*COEF, "scale"): 1, (*METRICS, "rows_max"): 5, (*TABLE, "fields"): {},
+    (*STAGE, "min"): 0, (*STAGE, "digits"): 1, (*STAGE, "clamp"): True,
+    (*COEF, "min"): 0, (*COEF, "scale"): 1, (*METRICS, "rows_max"): 5, (*TABLE, "fields"): {},
 }
 TEXT = {
     "no end of a text": ('[program]\nname = "x', "line 2"),
@@ -165,7 +166,8 @@ def right():
     yield "every field", written(GOOD)
     for path in (("params",), ("resources",), (*N, "optional"), (*N, "clamp"), (*TENSORS, "drop"), (*KEY, "key")):
         yield f"without {'.'.join(map(str, path))}", changed(path)
-    for path, value in ((("program", "name"), "x" * 63), (("program", "entry"), ["a"] * 64), (("params", "folds"), (1 << 53) - 1), (("resources", "memory"), "16MiB"),
+    for path, value in ((("program", "name"), "x" * 63), (("program", "entry"), ["a"] * 64), (("params", "folds"), (1 << 53) - 1),
+                        (("resources", "memory"), "16MiB"),
                         (("resources", "time"), "720h"), (("resources", "output"), "64KiB"), (("resources", "retry"), 1), ((*COEF, "shape"), [1] * 8),
                         ((*TABLE, "rows_max"), 100_000), ((*N, "min"), 255), ((*COUNT, "max"), (1 << 31) - 1), ((*KEY, "name"), "x" * 200)):
         yield f"{'.'.join(map(str, path))} = {render(value)[:60]}", changed(path, to=value)
