@@ -63,6 +63,9 @@ Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
         "--requirements, --oci",
         "coffer env add " + options.name + " --preset sklearn");
   }
+  if (!options.oci.empty() && !options.apt.empty()) {
+    return usage_error("--apt: an OCI image brings its own packages");
+  }
   if (!options.preset.empty()) body.set("preset", options.preset);
   if (!options.pip.empty()) body.set("pip", options.pip);
   if (!options.requirements.empty()) {

@@ -302,6 +302,7 @@ class Archives(Hostile):
             self.assertIn("damaged", document["error"] or "")
             self.assertEqual(self.traces(), before)
         path.write_bytes(good)
+        self.refuse(operator, f"env add small --oci {path} --apt nano", "usage", "--apt", status=2)
         self.accept(operator, f"env add small --oci {path}", "ready")
         root = WORLD.server.data / "env" / operator.ask("env show small")["digest"].removeprefix("sha256:") / "root"
         self.assertEqual((root / "etc/more").read_text(), "inside")
