@@ -33,7 +33,7 @@ class Signed(Hostile):
 
     def kept_back(self, person, line, holds):
         """The request that the command would have sent: (target, body)."""
-        recorder = Recorder(WORLD.server.port, holds)
+        recorder = Recorder(WORLD.server.port, holds=holds)
         try:
             env = {k: v for k, v in person.env().items() if v != ""} | {"COFFER_SERVER": recorder.url}
             done = subprocess.run([COFFER, *shlex.split(line)], env=env, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60)
