@@ -75,7 +75,10 @@ class Partial {
     if (::unlinkat(directory.get(), kUnfinished, 0) != 0 || ::syncfs(directory.get()) != 0) {
       return system_error("finish " + path_.string(), errno);
     }
-    if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) != 0) {
+    // Not every file system knows how not to replace; that there is nothing was looked at before.
+    const int named =
+        ::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE);
+    if (named != 0 && (errno != EINVAL || ::rename(path_.c_str(), target.c_str()) != 0)) {
       return system_error("name " + target.string(), errno);
     }
     ours_ = false;

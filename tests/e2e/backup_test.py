@@ -121,6 +121,24 @@ class Backups(Case):
         self.assertEqual(self.ada.ask(f"grant show {grant}")["spent"], before)
         self.run_counter(grant)
 
+    def test_an_older_keeper_is_accepted_by_name_and_counts_every_budget_as_spent(self):
+        grant = WORLD.give(runs=20)
+        journal = self.server.data / "keeper/journal"
+        older = journal.read_bytes()
+        run = self.run_counter(grant)
+        self.server.stop()
+        journal.write_bytes(older)
+        self.assertIn("[keeper_older]", self.server.start(expect_ready=False))
+        self.assertIn("every budget counts as spent", operate("recover", "show", "--data", self.server.data))
+        operate("recover", "accept", "--reason", "an old disk", "--data", self.server.data)
+        self.server.start()
+        self.assertIn("[dataset_frozen]", self.ada.type(f"run {WORLD.program()} --grant {grant}", status=1))
+        self.assertEqual(self.ada.ask(f"runs show {run['id']}")["state"], "done")
+        time.sleep(1.1)
+        self.stew.type("data limit clinic/people --bits 1M")
+        self.run_counter(grant)
+        self.check_ledger()
+
     def test_moving_loses_nothing(self):
         grant = WORLD.give(runs=20)
         self.run_counter(grant)
