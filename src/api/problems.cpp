@@ -182,6 +182,7 @@ constexpr std::array kRules{
     // Said at the start only, before there is a client.
     Rule{"database_older", "unavailable"},
     Rule{"keeper_older", "unavailable"},
+    Rule{"master_key", "unavailable"},
 };
 
 const Kind* find_code(std::string_view code) {
