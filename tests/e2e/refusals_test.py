@@ -306,7 +306,8 @@ class Budgets(Quotes):
         grants = [WORLD.give(name, bits=4 * cost - 1), WORLD.give(name, bits=4 * cost - 1)]
         accepted, refused, seen = self.race(program, grants)
         self.assertEqual(len(accepted), 3, f"the dataset has {4 * cost - 1} bits, a run may need {cost}; refused: {refused}")
-        self.assertTrue(all("exhausted]" in text and name in text for text in refused), refused)
+        # Either is true when all three went to one grant.
+        self.assertTrue(all("exhausted]" in text and any(one in text for one in (name, *grants)) for text in refused), refused)
         self.settle(grants, accepted, seen)
 
     def settle(self, grants, accepted, seen, runs=None):
