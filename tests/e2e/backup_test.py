@@ -228,6 +228,20 @@ class Refusals(Case):
         operate("backup", "--data", self.server.data, "-o", self.folder / "half")
         self.assertFalse(partial.exists())
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root makes a small disk")
+    def test_a_full_disk_is_said_and_nothing_is_left_on_it(self):
+        for size in ("16k", "200k", "420k"):
+            small = self.folder / f"disk{size}"
+            small.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", small], check=True)
+            try:
+                said = self.refuse(("backup", "--data", self.server.data, "-o", small / "b"), "unavailable")
+                self.assertRegex(said, "disk is full|No space left")
+                self.assertEqual(list(small.iterdir()), [])
+            finally:
+                subprocess.run(["umount", small], check=True)
+        self.backup()
+
     def test_only_into_an_empty_directory(self):
         self.backup()
         data = self.folder / "machine/data"
