@@ -130,6 +130,7 @@ Result<keeper::Appended> append(Site& site, const keeper::Request& operation, Js
 
 Result<> resend_pending(Site& site) {
   COFFER_TRY(site.status, site.links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
+  site.clock.not_before(UnixTime{std::chrono::milliseconds{site.status.time_ms}});
   COFFER_TRY(const auto rows, site.db.rows("SELECT id, op, extra FROM pending ORDER BY id"));
   for (const auto& row : rows) {
     COFFER_TRY(const auto operation, keeper::decode_request(row.blob(1)));

@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
+#include "base/forward_clock.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -63,11 +63,11 @@ struct ArchiveUnderWay {
 using JsonReply = std::function<void(Result<Json>)>;
 
 struct Site {
-  Site(std::filesystem::path directory, const Clock& clock_, db::Database database)
-      : data(std::move(directory)), clock(clock_), db(std::move(database)) {}
+  Site(std::filesystem::path directory, const Clock& wall, db::Database database)
+      : data(std::move(directory)), clock(wall), db(std::move(database)) {}
 
   std::filesystem::path data;
-  const Clock& clock;
+  ForwardClock clock;  // not before the keeper's time
   db::Database db;
   Links links;
   Capacity capacity;

@@ -151,6 +151,7 @@ Result<> Keeper::replay(const Key& master_key, JournalRecord record, const Journ
     return begin(std::move(origin), master_key);
   }
   COFFER_TRY(const auto body, decode_body(record.body));
+  clock_->not_before(UnixTime{std::chrono::milliseconds{body.time_ms}});
   COFFER_TRY(auto request, decode_request(body.request));
   if (auto* manifest = std::get_if<AddManifest>(&request)) {
     const auto digest = manifest_of(*manifest);
@@ -192,6 +193,7 @@ Result<std::vector<ByteVector>> Keeper::answer(const std::vector<Incoming>& requ
       appended->checkpoint = signed_checkpoint;
       appended->pending_revocations = state_->pending_count();
     } else if (auto* status = std::get_if<StatusReply>(&reply)) {
+      status->time_ms = now;
       status->tree_size = state_->tree().size();
       status->root = state_->tree().root();
       status->checkpoint = signed_checkpoint;

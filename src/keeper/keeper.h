@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/forward_clock.h"
 #include "keeper/journal.h"
 #include "keeper/state.h"
 
@@ -61,7 +62,7 @@ class Keeper {
     std::vector<Digest> wiped;                     // manifests whose key goes
   };
 
-  explicit Keeper(const Clock& clock) : clock_(&clock) {}
+  explicit Keeper(const Clock& clock) : clock_(std::make_unique<ForwardClock>(clock)) {}
   Result<> start(const Options& options, const Key& master_key);
   Result<> begin(std::string origin, const Key& master_key);
   Result<> replay(const Key& master_key, JournalRecord record, const JournalPlace& place);
@@ -73,7 +74,7 @@ class Keeper {
   Result<> wipe(const Digest& manifest);
   Result<std::string> checkpoint() const;
 
-  const Clock* clock_;
+  std::unique_ptr<ForwardClock> clock_;  // not before the last operation in the journal
   std::optional<SignKey> ledger_key_;
   std::string origin_;
   std::string ledger_vkey_;

@@ -187,7 +187,7 @@ void fields(A& a, M& m) {
 }
 template <class A, Of<StatusReply> M>
 void fields(A& a, M& m) {
-  a(m.tree_size, m.root, m.checkpoint, m.ledger_vkey, m.seal_key, m.operator_key,
+  a(m.time_ms, m.tree_size, m.root, m.checkpoint, m.ledger_vkey, m.seal_key, m.operator_key,
     m.pending_revocations);
 }
 template <class A, Of<KeyReply> M>

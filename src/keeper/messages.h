@@ -275,6 +275,7 @@ struct ReportReply {
   std::uint64_t visible_at_ms{0};  // when Settle will be accepted
 };
 struct StatusReply {
+  std::uint64_t time_ms{0};  // the keeper's time, which never goes back
   std::uint64_t tree_size{0};
   Digest root;
   std::string checkpoint;

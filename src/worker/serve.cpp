@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/forward_clock.h"
 #include "base/log.h"
 #include "keeper/client.h"
 #include "os/channel.h"
@@ -199,7 +200,9 @@ class Worker {
       RelayedKeeper keeper{channel};
       auto status = keeper.ask_for<keeper::StatusReply>(keeper::Status{});
       if (!status) return;
-      const SystemClock clock;
+      const SystemClock wall;
+      ForwardClock clock{wall};
+      clock.not_before(UnixTime{std::chrono::milliseconds{status->time_ms}});
       execute({.data = data_,
                .clock = clock,
                .launcher = *launcher_,
