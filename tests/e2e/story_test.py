@@ -5,6 +5,7 @@ import tempfile
 import unittest
 
 from harness import Output
+from leftovers import left_behind
 from story import Story
 
 
@@ -17,6 +18,7 @@ class TheStory(unittest.TestCase):
                 story.play()
             finally:
                 story.server.stop()
+            self.assertEqual(left_behind(story.server), [])
 
 
 if __name__ == "__main__":
