@@ -192,6 +192,7 @@ class Canaries(unittest.TestCase):
 
     def test_a_log_line_is_one_of_a_few_and_holds_ids_only(self):
         known = {"time", "part", "event", "name", "pid", "code", "signal", "message", "detail", "run", "attempt", "uid", "bytes", "entries"}
+        known |= {"at", "cause", "job", "state"}
         for line in self.server.log.read_text().splitlines():
             fields = json.loads(line)
             self.assertEqual(set(fields) - known, set(), line)
