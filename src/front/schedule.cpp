@@ -209,7 +209,9 @@ Result<> resume_worker(Site& site) {
 
 Result<> on_worker_record(Site& site, ByteView record) {
   COFFER_TRY(const auto event, worker::decode_event(record));
-  return std::visit(WorkerEvents{site}, event);
+  auto done = std::visit(WorkerEvents{site}, event);
+  if (!done) site.unfinished = true;  // a full disk: the worker is asked to tell it again
+  return done;
 }
 
 Result<> end_run(Site& site, const std::string& digest, keeper::CancelCause cause) {
@@ -245,7 +247,10 @@ Result<> apply(const Applied& context, const keeper::Cancel& op) {
 }
 
 Result<> tick(Site& site) {
-  COFFER_CHECK(finish_pending(site));
+  if (site.unfinished) {
+    COFFER_CHECK(finish_pending(site));
+    if (!site.unfinished) COFFER_CHECK(resume_worker(site));
+  }
   COFFER_CHECK(settle_due(site));
   COFFER_CHECK(expire_held(site));
   COFFER_CHECK(end_overdue(site));
