@@ -99,6 +99,9 @@ std::string render_run(const Terminal& terminal, const Json& run) {
   if (run["cell_proof"].is_string()) {
     fields.emplace_back("cell proof", run.text_or("cell_proof", ""));
   }
+  if (run.text_or("state", "") == "failed") {
+    fields.emplace_back("why", "coffer runs log " + run.text_or("id", ""));
+  }
   if (run["deadline"].is_string() && run.text_or("state", "") == "held") {
     fields.emplace_back("withheld after", run.text_or("deadline", ""));
   }

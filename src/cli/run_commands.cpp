@@ -70,6 +70,8 @@ std::string render_log(const Json& log) {
     }
     text += "\n";
   }
+  const std::string problem = log.text_or("problem", "");
+  if (!problem.empty()) text += "the run did not start: " + printable(problem) + "\n";
   const std::string news = next_news(log);
   return text + (news.empty() ? "" : news + "\n");
 }

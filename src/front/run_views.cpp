@@ -272,16 +272,19 @@ Result<Json> list_runs(Site& site, const Caller& caller, const RunFilter& filter
 Result<Json> run_log(Site& site, const Caller& caller, std::string_view id) {
   COFFER_TRY(const auto digest, find_run(site, caller, id));
   COFFER_TRY(const Json run, run_json(site, digest));
-  COFFER_TRY(const auto row, site.db.row("SELECT report FROM runs WHERE digest = ?", {digest}));
+  COFFER_TRY(const auto row, site.db.row("SELECT report, problem FROM runs WHERE digest = ?", {digest}));
   COFFER_TRY(const auto events, run_events(site, caller, id, 0));
   Json report;
   if (row && !row->text(0).empty()) {
     COFFER_TRY(report, Json::parse(row->text(0)));
   }
+  Json problem;
+  if (row && !row->text(1).empty()) problem = row->text(1);
   return Json::object({{"id", run["id"]},
                        {"state", run["state"]},
                        {"cause", run["cause"]},
                        {"report", std::move(report)},
+                       {"problem", std::move(problem)},
                        {"outputs", run["outputs"]},
                        {"events", Json{Json::Array(events.events)}},
                        {"next_visible", run["next_visible"]}});
