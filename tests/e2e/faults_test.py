@@ -247,6 +247,7 @@ class OldBackups(Faults):
         self.put_back(self.copies[0], ("keeper",))
         self.assertTrue(self.recover(r"the keeper's memory has \d+ entries, the database \d+.*older.*`coffer recover show`"))
         self.assertRegex(self.world.ada.type(f"run {COUNT} --grant {self.world.grant}", status=1), "limit|budget|spent")
+        time.sleep(1.1)  # a limit says the whole second of its signing, and must be later than the loss
         self.world.stew.type("data limit clinic/tumours --bits 200M")
         self.world.grant = self.world.give("anew")
         run = self.world.submit()["id"]
