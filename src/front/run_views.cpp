@@ -272,7 +272,8 @@ Result<Json> list_runs(Site& site, const Caller& caller, const RunFilter& filter
 Result<Json> run_log(Site& site, const Caller& caller, std::string_view id) {
   COFFER_TRY(const auto digest, find_run(site, caller, id));
   COFFER_TRY(const Json run, run_json(site, digest));
-  COFFER_TRY(const auto row, site.db.row("SELECT report, problem FROM runs WHERE digest = ?", {digest}));
+  COFFER_TRY(const auto row,
+             site.db.row("SELECT report, problem FROM runs WHERE digest = ?", {digest}));
   COFFER_TRY(const auto events, run_events(site, caller, id, 0));
   Json report;
   if (row && !row->text(0).empty()) {
