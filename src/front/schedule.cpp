@@ -153,7 +153,12 @@ void answer(Waiting& waiting, const std::string& key, const Result<Json>& result
 struct WorkerEvents {
   Site& site;
   Result<> operator()(const worker::Started& e) const { return on_started(site, e); }
-  Result<> operator()(const worker::Ended& e) const { return settle_if_due(site, e.run.text()); }
+  // A front that was stopped between the keeper's word and its own never heard that the run
+  // started.
+  Result<> operator()(const worker::Ended& e) const {
+    COFFER_CHECK(on_started(site, {.run = e.run}));
+    return settle_if_due(site, e.run.text());
+  }
   Result<> operator()(const worker::NotStarted& e) const { return on_not_started(site, e); }
   Result<> operator()(const worker::Unpacked& e) const {
     if (e.problem.empty()) {
