@@ -63,12 +63,8 @@ class Running {
     site = must(front::open_site(data, wall_clock()));
     site->links.accept(PeerTag::Keeper, std::move(line.first));
     site->capacity = {.cpus = 4, .memory_bytes = std::uint64_t{1} << 40};
-    // A large journal takes longer than the patience of one question.
-    while (!front::check_against_keeper(*site)) {
-      auto again = must(make_channel_pair());
-      must(send_fd(control_.get(), static_cast<std::uint8_t>(PeerTag::Front), again.second.get()));
-      site->links.accept(PeerTag::Keeper, std::move(again.first));
-    }
+    (void)must(site->links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}, kForever));
+    must(front::check_against_keeper(*site));
   }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;

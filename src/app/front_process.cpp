@@ -98,7 +98,9 @@ Result<std::unique_ptr<front::Site>> open_connected_site(UniqueFd control,
   while (!site->links.has_keeper()) {
     COFFER_CHECK(site->links.receive(kPeerPatience));
   }
-  COFFER_TRY(site->status, site->links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
+  // It answers when it has read its journal; if it dies, it says why itself.
+  COFFER_TRY(site->status,
+             site->links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}, kForever));
   return site;
 }
 

@@ -3,8 +3,6 @@
 namespace coffer::front {
 namespace {
 
-constexpr Duration kKeeperPatience = 10s;
-
 // What the keeper refused, as everybody else's errors look.
 Error error_of(const keeper::Refused& refused) {
   return Error{refused.code, refused.message}.as(refused.rule);
@@ -41,23 +39,21 @@ Result<PeerTag> Links::receive(Duration patience) {
   return tag;
 }
 
-Result<keeper::Reply> Links::ask_keeper(const keeper::Request& request) {
+Result<keeper::Reply> Links::ask_keeper(const keeper::Request& request, Duration patience) {
   const ByteVector record = keeper::encode(request);
-  const SystemClock clock;
-  const Instant deadline = clock.now() + kKeeperPatience;
+  const Instant deadline = deadline_after(patience);
   for (;;) {
     if (keeper_) {
-      auto reply = keeper_->ask_encoded(record);
+      auto reply = keeper_->ask_encoded(record, left_until(deadline));
       if (reply) {
         if (const auto* refused = std::get_if<keeper::Refused>(&*reply)) return error_of(*refused);
         return reply;
       }
+      if (!keeper_->is_broken()) break;
       keeper_.reset();
     }
-    const Duration left = deadline - clock.now();
-    if (left <= Duration::zero() || !control_) break;
     // Other peers may arrive first; they are kept.
-    if (auto arrived = receive(left); !arrived && arrived.error().code != Code::Cancelled) break;
+    if (!control_ || !receive(left_until(deadline))) break;
   }
   return Error{Code::Unavailable, "the keeper does not answer: try again in a moment"}.as(
       "unavailable");

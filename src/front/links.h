@@ -18,6 +18,8 @@
 
 namespace coffer::front {
 
+inline constexpr Duration kKeeperPatience = 10s;
+
 class Links {
  public:
   Links() = default;
@@ -28,12 +30,13 @@ class Links {
   // Errors: Unavailable (the supervisor is gone).
   Result<PeerTag> receive(Duration patience);
 
-  // Asks the keeper, waiting up to ten seconds for a connection, and asks again (the same bytes)
-  // when the connection breaks under way. A refusal is an Error with its rule.
-  Result<keeper::Reply> ask_keeper(const keeper::Request& request);
+  // Asks the keeper, waiting for a connection, and asks again (the same bytes) when the connection
+  // breaks under way. A refusal is an Error with its rule.
+  Result<keeper::Reply> ask_keeper(const keeper::Request& request,
+                                   Duration patience = kKeeperPatience);
   template <class T>
-  Result<T> ask_keeper_for(const keeper::Request& request) {
-    COFFER_TRY(keeper::Reply reply, ask_keeper(request));
+  Result<T> ask_keeper_for(const keeper::Request& request, Duration patience = kKeeperPatience) {
+    COFFER_TRY(keeper::Reply reply, ask_keeper(request, patience));
     if (auto* wanted = std::get_if<T>(&reply)) return std::move(*wanted);
     return Error{Code::Internal, "the keeper answered another question"};
   }

@@ -2,17 +2,33 @@
 
 namespace coffer::keeper {
 
-Result<Reply> Client::ask(const Request& request) { return ask_encoded(encode(request)); }
+Result<Reply> Client::ask(const Request& request) {
+  return ask_encoded(encode(request), deadline_);
+}
 
-Result<Reply> Client::ask_encoded(ByteView request) {
-  auto record = channel_.call(request, deadline_);
+Result<Reply> Client::ask_encoded(ByteView request, Duration deadline) {
+  auto record = call(request, deadline_after(deadline));
   if (!record) {
     // To the caller a deadline and a closed stream are one thing: the keeper did not answer.
-    if (record.error().code != Code::Cancelled)
-      return std::move(record).error().in("keeper").as("unavailable");
-    return Error{Code::Unavailable, "keeper: no answer before the deadline"}.as("unavailable");
+    const bool late = record.error().code == Code::Cancelled;
+    if (late) return Error{Code::Unavailable, "keeper: no answer in time"}.as("unavailable");
+    broken_ = true;
+    return std::move(record).error().in("keeper").as("unavailable");
   }
-  return decode_reply(*record);
+  auto reply = decode_reply(*record);
+  broken_ = !reply;
+  return reply;
+}
+
+Result<ByteVector> Client::call(ByteView request, Instant deadline) {
+  for (; late_ > 0; --late_) COFFER_CHECK(channel_.receive(left_until(deadline)));
+  if (auto sent = channel_.send(request, left_until(deadline)); !sent) {
+    broken_ = true;  // a part of it may be under way
+    return std::move(sent).error();
+  }
+  auto reply = channel_.receive(left_until(deadline));
+  if (!reply && reply.error().code == Code::Cancelled) ++late_;
+  return reply;
 }
 
 Error Client::unexpected(const Reply& reply) {

@@ -1,7 +1,8 @@
 // Client: asks the keeper over a connected stream, one request at a time.
 //
-// Invariants: after an error other than a refusal the stream is out of step: close it, wait for a
-// new connection and send the same bytes again (every operation is idempotent).
+// Invariants: replies come in the order of the requests; one that came after its deadline is thrown
+// away before the next request is sent. After any other error but a refusal is_broken(): close it,
+// wait for a new connection and send the same bytes again (every operation is idempotent).
 // Errors: those of the keeper's refusal, with its rule; Unavailable (the deadline passed or
 // the connection is gone); Corrupt (no record, or the reply to something else).
 // Thread-safety: one thread at a time.
@@ -23,11 +24,12 @@ class Client {
       : channel_(std::move(stream)), deadline_(deadline) {}
 
   int fd() const { return channel_.fd(); }
+  bool is_broken() const { return broken_; }
 
   // Any request, any reply; a refusal is a Reply here.
   Result<Reply> ask(const Request& request);
   // The same with bytes that encode() wrote, for who keeps them to send them again.
-  Result<Reply> ask_encoded(ByteView request);
+  Result<Reply> ask_encoded(ByteView request, Duration deadline);
 
   // The reply of that type; a refusal becomes its Error.
   template <class T>
@@ -40,8 +42,11 @@ class Client {
 
  private:
   static Error unexpected(const Reply& reply);
+  Result<ByteVector> call(ByteView request, Instant deadline);
   Channel channel_;
   Duration deadline_;
+  std::size_t late_{0};  // replies that are still to come and that nobody waits for
+  bool broken_{false};
 };
 
 }  // namespace coffer::keeper

@@ -97,7 +97,7 @@ Result<State::Effect> State::on(const RemoveVersion& op, std::uint64_t now_ms) {
   COFFER_TRY(const auto in, read<grant::Revocation>(op.envelope));
   const User& owner = users_.at(datasets_.at(version.dataset_id).owner);
   if (in.object.grant != op.manifest || owner.removed ||
-      !grant::signed_by(in.envelope, owner.sign_key)) {
+      !is_signed_by(in.envelope, owner.sign_key)) {
     return refuse(Code::Denied, "not_owner", "no removal of it, signed by the owner's present key");
   }
   version.removed = true;
@@ -309,7 +309,7 @@ Result<State::Signed<grant::Revocation>> State::read_revocation(const std::strin
   }
   const auto& owner = datasets_.at(found->second.terms.dataset_id).owner;
   const User& user = users_.at(owner);
-  if (user.removed || !grant::signed_by(in.envelope, user.sign_key)) {
+  if (user.removed || !is_signed_by(in.envelope, user.sign_key)) {
     return refuse(Code::Denied, "not_owner", "not signed by the present key of the owner");
   }
   return in;

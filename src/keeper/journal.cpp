@@ -21,6 +21,7 @@ constexpr std::size_t kHead = 16;  // u32 payload, u32 secrets, 8 bytes of their
 constexpr std::size_t kMac = 32;
 constexpr std::uint32_t kFrameMax = 1U << 30;
 constexpr std::uint32_t kRecordsMax = 1U << 20;
+constexpr std::uint64_t kProgressBytes = 64 << 20;  // a line in the log for each, some seconds
 
 Error corrupt(std::uint64_t offset, std::string_view what) {
   return Error{Code::Corrupt, fmt::format("journal: {} at byte {}", what, offset)};
@@ -75,11 +76,15 @@ Result<> Journal::read_all(const Each& each) {
   if (text_of(magic) != kMagic) return corrupt(0, "no journal of ours");
   chain_ = hmac_sha256(mac_key_, magic);
   end_ = kMagic.size();
+  std::uint64_t say_at = kProgressBytes;
   for (;;) {
     Frame frame;
     COFFER_TRY(const bool whole, read_frame(size, frame));
     if (!whole) break;
     COFFER_CHECK(hand_over(frame, each));
+    if (end_ < say_at) continue;
+    log_line("keeper", "reading the journal", {{"bytes", end_}, {"of", size}});
+    say_at = end_ + kProgressBytes;
   }
   if (end_ == size) return {};
   log_line("keeper", "journal: a last write was cut short", {{"at", end_}, {"bytes", size - end_}});

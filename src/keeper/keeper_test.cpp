@@ -112,6 +112,30 @@ TEST(Keeper, RemembersEverythingWhenStartedAgain) {
             "");
 }
 
+TEST(Keeper, StartedAgainKnowsWhichOfSeveralSignaturesHeld) {
+  Machine machine;
+  World& world = *machine.world;
+  const auto manifest = world.dataset(world.person("stew"), kId, 100'000);
+  const auto& ada = world.person("ada");
+  const auto& bob = world.person("bob");
+  const auto terms = world.grant_object(world.person("stew"), kId, ada);
+  const auto request = world.run_object({world.grant(world.person("stew"), terms)}, manifest);
+  auto envelope = grant::sign(request, ada.sign);
+  auto forged = grant::sign(world.run_object({}, manifest), bob.sign).signatures.at(0);
+  envelope.signatures.insert(envelope.signatures.begin(), std::move(forged));
+  world.append(SubmitRun{world.seed(), grant::render(envelope)});
+  machine.start();
+  world.start(digest_of(request));
+  world.must<ReportReply>(Report{digest_of(request), 1, world.judged(request)});
+  machine.advance(4000);
+  world.append(world.settle(digest_of(request)));
+  const auto fetch = [&](const Person& who) {
+    return Download{world.seed(), digest_of(request), "metrics", who.sign.public_key()};
+  };
+  EXPECT_NE(world.rule(fetch(bob)), "");
+  EXPECT_EQ(world.rule(fetch(ada)), "");
+}
+
 TEST(Keeper, OperationSentAgainIsAnsweredTheSame) {
   Machine machine;
   const Story story{machine};

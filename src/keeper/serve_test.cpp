@@ -99,6 +99,22 @@ TEST(Serve, AnswersItsPeersAndTheSocketAndSurvivesBeingKilled) {
   EXPECT_EQ(front.ask_for<StatusReply>(Status{})->pending_revocations.size(), 1U);
 }
 
+TEST(Client, ThrowsAwayTheReplyToAQuestionThatItGaveUp) {
+  auto pair = *make_channel_pair();
+  Channel keeper{std::move(pair.first)};
+  Client client{std::move(pair.second), Duration{0}};
+  EXPECT_EQ(client.ask(Status{}).error().rule, "unavailable");
+  ASSERT_TRUE(keeper.send(encode(Reply{Refused{Code::NotFound, "late", ""}}), 10s));
+  ASSERT_TRUE(keeper.send(encode(Reply{Done{}}), 10s));
+  const auto reply = client.ask_encoded(encode(Request{Status{}}), 10s);
+  ASSERT_TRUE(reply) << reply.error().message;
+  EXPECT_TRUE(std::holds_alternative<Done>(*reply));
+  EXPECT_FALSE(client.is_broken());
+  (void)Channel{std::move(keeper)};
+  EXPECT_EQ(client.ask(Status{}).error().rule, "unavailable");
+  EXPECT_TRUE(client.is_broken());
+}
+
 TEST(Serve, PeerThatSpeaksNonsenseLosesItsConnectionOnly) {
   Served served;
   auto front = served.connect(PeerTag::Front);

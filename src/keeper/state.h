@@ -59,7 +59,8 @@ class State {
   // Protected versions that should have a key and have none: only a journal with a key wiped, and
   // no removal after it, makes one.
   bool lacks_a_key() const;
-  // While a journal is read a key that was wiped from it may be absent.
+  // While a journal is read a key that was wiped from it may be absent, and signatures that were
+  // checked when it was written are not checked again.
   void set_reading_journal(bool reading) { reading_journal_ = reading; }
 
  private:
@@ -133,6 +134,7 @@ class State {
   Result<Signed<T>> read(const std::string& envelope) const;
   Result<> on_this_ledger(std::string_view vkey) const;
   Result<std::string> user_of(const SignPublic& key) const;  // unless removed
+  bool is_signed_by(const grant::Envelope& envelope, const SignPublic& key) const;
   Result<std::string> signer(const grant::Envelope& envelope) const;
   Result<std::string> owner_signed(const SignPublic& owner_key,
                                    const grant::Envelope& envelope) const;

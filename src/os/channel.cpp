@@ -16,17 +16,6 @@ namespace {
 
 constexpr std::size_t kPrefix = 4;
 
-// The instant at which a timeout that begins now has passed.
-Instant deadline_after(Duration timeout) {
-  const Instant now = SystemClock{}.now();
-  return timeout > Instant::max() - now ? Instant::max() : now + timeout;
-}
-
-Duration left_until(Instant deadline) {
-  if (deadline == Instant::max()) return kForever;
-  return std::max(Duration{0}, deadline - SystemClock{}.now());
-}
-
 Result<> wait_for(int fd, short events, Duration timeout) {
   const Instant deadline = deadline_after(timeout);
   while (true) {
@@ -49,6 +38,16 @@ std::size_t length_in(ByteView prefix) {
 }
 
 }  // namespace
+
+Instant deadline_after(Duration timeout) {
+  const Instant now = SystemClock{}.now();
+  return timeout > Instant::max() - now ? Instant::max() : now + timeout;
+}
+
+Duration left_until(Instant deadline) {
+  if (deadline == Instant::max()) return kForever;
+  return std::max(Duration{0}, deadline - SystemClock{}.now());
+}
 
 Result<> wait_readable(int fd, Duration timeout) { return wait_for(fd, POLLIN, timeout); }
 

@@ -25,6 +25,10 @@ namespace coffer {
 inline constexpr std::size_t kRecordMax = std::size_t{16} << 20;
 inline constexpr Duration kForever = Duration::max();
 
+// The instant at which a timeout that begins now has passed, and what is left of it.
+Instant deadline_after(Duration timeout);
+Duration left_until(Instant deadline);
+
 class Channel {
  public:
   explicit Channel(UniqueFd stream) : stream_(std::move(stream)) {}

@@ -110,7 +110,7 @@ class Worker {
   Result<keeper::Reply> ask_keeper(ByteView record) {
     for (;;) {
       if (keeper_) {
-        if (auto reply = keeper_->ask_encoded(record)) return reply;
+        if (auto reply = keeper_->ask_encoded(record, kForever)) return reply;
         keeper_.reset();
       }
       if (auto arrived = accept(kForever); !arrived) return std::move(arrived).error();
