@@ -82,7 +82,6 @@ class Server:
                 self.process.stdout.close()
                 if expect_ready:
                     raise Failed(f"the server ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
-                self.process.stdout.close()
                 return self.last_words()
             time.sleep(0.02)
         self.stop()
@@ -143,17 +142,17 @@ class Person:
         self.output = server.output
 
     def env(self):
-        keep = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TERM", "NO_COLOR") or k.startswith(("PIP_", "ASAN_", "COFFER_CACHE"))}
-        return {**keep, "HOME": str(self.home), "XDG_CONFIG_HOME": "", "XDG_DATA_HOME": ""} | {"HOME": str(self.home)}
+        """The environment of a shell of this person's own."""
+        names, families = ("PATH", "LANG", "TERM", "NO_COLOR", "COFFER_CACHE"), ("PIP_", "ASAN_", "UBSAN_", "LSAN_")
+        return {k: v for k, v in os.environ.items() if k in names or k.startswith(families)} | {"HOME": str(self.home)}
 
     def type(self, line, status=0, expect=None, stdin=None, show=True, timeout=600, cwd=None):
         """Runs `coffer LINE`; checks exit status and a pattern in what it printed. Returns stdout and stderr together."""
         words = shlex.split(line)
         if show:
             self.output.write(f"{self.output.bold}{self.name}$ coffer {line}{self.output.plain}\n")
-        env = {k: v for k, v in self.env().items() if v != ""}
         done = subprocess.run(
-            [COFFER, *words], env=env, input=stdin if stdin is not None else "", text=True, capture_output=True, timeout=timeout, cwd=cwd or ROOT
+            [COFFER, *words], env=self.env(), input=stdin if stdin is not None else "", text=True, capture_output=True, timeout=timeout, cwd=cwd or ROOT
         )
         said = done.stdout + done.stderr
         if show:
@@ -167,8 +166,7 @@ class Person:
     def ask(self, line, status=0, timeout=600):
         """The same with --json; returns the document."""
         words = shlex.split(line)
-        env = {k: v for k, v in self.env().items() if v != ""}
-        done = subprocess.run([COFFER, "--json", *words], env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, cwd=ROOT)
+        done = subprocess.run([COFFER, "--json", *words], env=self.env(), text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout, cwd=ROOT)
         if status is not None and done.returncode != status:
             raise Failed(f"{self.name}$ coffer --json {line}\nexit status {done.returncode}, wanted {status}:\n{done.stdout}{done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None

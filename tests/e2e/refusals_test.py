@@ -351,8 +351,7 @@ class Datasets(Case):
         big = WORLD.directory / "big.bin"
         big.write_bytes(random.Random(2).randbytes(BIG))
         before = self.chunks().keys()
-        env = {k: v for k, v in self.stew.env().items() if v != ""}
-        adding = subprocess.Popen([COFFER, "data", "add", "clinic/big", str(big)], env=env, stdin=subprocess.DEVNULL,
+        adding = subprocess.Popen([COFFER, "data", "add", "clinic/big", str(big)], env=self.stew.env(), stdin=subprocess.DEVNULL,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 30
         while not (early := self.chunks().keys() - before) and time.monotonic() < end and adding.poll() is None:

@@ -35,7 +35,7 @@ class Signed(Hostile):
         """The request that the command would have sent: (target, body)."""
         recorder = Recorder(WORLD.server.port, holds=holds)
         try:
-            env = {k: v for k, v in person.env().items() if v != ""} | {"COFFER_SERVER": recorder.url}
+            env = person.env() | {"COFFER_SERVER": recorder.url}
             done = subprocess.run([COFFER, *shlex.split(line)], env=env, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=60)
             found = [e for e in recorder.exchanges if e.status == 409 and e.method == "POST"]
             self.assertTrue(found, f"{line}\n{done.stdout}{done.stderr}")

@@ -94,8 +94,7 @@ class World:
 
 def typed(person, line):
     """(exit status, what it said) of a command that may be refused."""
-    env = {k: v for k, v in person.env().items() if v != ""}
-    done = subprocess.run([COFFER, *shlex.split(line)], env=env, stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=120, cwd=ROOT)
+    done = subprocess.run([COFFER, *shlex.split(line)], env=person.env(), stdin=subprocess.DEVNULL, text=True, capture_output=True, timeout=120, cwd=ROOT)
     return done.returncode, done.stdout + done.stderr
 
 

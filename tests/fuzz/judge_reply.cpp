@@ -1,19 +1,13 @@
 // What the judge's cell answers on its pipe.
-#include "fuzz/fuzz.h"
+#include "fuzz/declared.h"
 #include "gate/evidence.h"
 #include "gate/reply.h"
-#include "program/manifest.h"
 
 using namespace coffer;
 
 namespace {
 
-constexpr const char* kDeclared = R"(
-[program]
-name = "t"
-entry = ["x"]
-environment = "py"
-[[outputs]]
+constexpr const char* kTables = R"([[outputs]]
 name = "a"
 kind = "metrics"
 lane = "bounded"
@@ -30,9 +24,7 @@ w = { dtype = "f32", shape = [2] }
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const auto manifest = program::parse_manifest(kDeclared);
-  fuzz::must(manifest.has_value(), "the declaration");
-  const auto& outputs = manifest->outputs;
+  static const auto outputs = fuzz::declared(kTables);
   const UniqueFd pipe = fuzz::file_of(fuzz::text_in(data, size));
   const auto findings = gate::read_reply(pipe.get(), outputs);
   fuzz::must(findings && findings->size() == outputs.size(), "every output gets a finding");

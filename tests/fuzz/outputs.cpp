@@ -4,21 +4,15 @@
 
 #include <array>
 
-#include "fuzz/fuzz.h"
+#include "fuzz/declared.h"
 #include "gate/canonical.h"
 #include "gate/judge.h"
-#include "program/manifest.h"
 
 using namespace coffer;
 
 namespace {
 
-constexpr const char* kDeclared = R"(
-[program]
-name = "t"
-entry = ["x"]
-environment = "py"
-[[outputs]]
+constexpr const char* kTables = R"([[outputs]]
 name = "metrics"
 kind = "metrics"
 lane = "bounded"
@@ -46,9 +40,8 @@ columns = [
 )";
 
 const std::vector<program::Output>& outputs() {
-  static const auto manifest = program::parse_manifest(kDeclared);
-  fuzz::must(manifest.has_value(), manifest ? "" : manifest.error().message.c_str());
-  return manifest->outputs;
+  static const auto outputs = fuzz::declared(kTables);
+  return outputs;
 }
 
 // A directory that holds one output file at a time.
