@@ -1,5 +1,5 @@
 # Two commands on a bare Debian 12: `make demo`, `make test`. Everything else is for those who stay.
-.PHONY: all demo test fuzz sanitize build build-tests deps check clean bench install soak
+.PHONY: all demo test fuzz lint sanitize build build-tests deps check clean bench install soak
 preset ?= release
 built = build/$(preset)
 PREFIX ?= /usr/local
@@ -37,6 +37,11 @@ fuzz: deps ## Each parser of outside bytes, a minute each, under clang's fuzzer.
 sanitize: deps ## All tests under address and undefined-behaviour sanitizers, then the threaded parts under thread sanitizer.
 	@tools/deps tests clang
 	@tools/sanitize
+
+lint: deps ## clang-tidy over every file, half an hour.
+	@tools/deps tests lint
+	@[ -e $(built)/build.ninja ] || cmake -G Ninja --preset $(preset) -DBUILD_TESTING=ON >/dev/null
+	@preset=$(preset) tools/lint
 
 build: deps
 	@[ -e $(built)/build.ninja ] || cmake -G Ninja --preset $(preset) -DBUILD_TESTING=ON >/dev/null

@@ -45,6 +45,19 @@ TEST(VaultChunker, CutsUniformDataAtTheMaximumAndSmallDataNever) {
   EXPECT_EQ(chunker.cut({}), 0U);
 }
 
+// Boundaries are kept with every version: what was added before is found again only where these
+// are cut again.
+TEST(VaultChunker, CutsWhereItAlwaysDid) {
+  const Chunker chunker{key_of(1)};
+  const std::string data = noise(24U << 20, 9);
+  std::vector<std::size_t> lengths;
+  for (const auto chunk : chunks_of(chunker, data)) lengths.push_back(chunk.size());
+  EXPECT_EQ(lengths, (std::vector<std::size_t>{1569021, 553079,  1219102, 1142026, 934322,  1052294,
+                                               1160218, 1436035, 475073,  1463215, 1064515, 959026,
+                                               1220678, 779777,  1233579, 1071897, 1164280, 1391140,
+                                               1142061, 1130197, 1181825, 1170310, 652154}));
+}
+
 TEST(VaultChunker, AnInsertionChangesOnlyChunksNearIt) {
   const Chunker chunker{key_of(1)};
   const std::string data = noise(12U << 20, 3);

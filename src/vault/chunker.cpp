@@ -26,20 +26,32 @@ Chunker::Chunker(const Key& dataset_key) {
   }
 }
 
+// Two bytes a step: the second hash follows from the one before the first, not from the first.
+std::size_t Chunker::scan(ByteView data, std::uint64_t mask, std::uint64_t& hash) const {
+  const auto gear = [&](std::size_t at) { return gear_[std::to_integer<std::size_t>(data[at])]; };
+  std::size_t i = 0;
+  for (; i + 1 < data.size(); i += 2) {
+    const std::uint64_t first = (hash << 1) + gear(i);
+    hash = (hash << 2) + ((gear(i) << 1) + gear(i + 1));
+    if ((first & mask) == 0) return i + 1;
+    if ((hash & mask) == 0) return i + 2;
+  }
+  if (i == data.size()) return 0;
+  hash = (hash << 1) + gear(i);
+  return (hash & mask) == 0 ? i + 1 : 0;
+}
+
 std::size_t Chunker::cut(ByteView data) const {
-  const std::size_t end = std::min(data.size(), kChunkMax);
-  const std::size_t middle = std::min(end, kChunkAverage);
+  data = data.first(std::min(data.size(), kChunkMax));
+  if (data.size() <= kChunkMin) return data.size();
+  const std::size_t middle = std::min(data.size(), kChunkAverage);
   std::uint64_t hash = 0;
-  std::size_t i = kChunkMin;
-  for (; i < middle; ++i) {
-    hash = (hash << 1) + gear_[std::to_integer<std::size_t>(data[i])];
-    if ((hash & kStrict) == 0) return i + 1;
+  const ByteView strict = data.subspan(kChunkMin, middle - kChunkMin);
+  if (const auto length = scan(strict, kStrict, hash); length > 0) return kChunkMin + length;
+  if (const auto length = scan(data.subspan(middle), kLoose, hash); length > 0) {
+    return middle + length;
   }
-  for (; i < end; ++i) {
-    hash = (hash << 1) + gear_[std::to_integer<std::size_t>(data[i])];
-    if ((hash & kLoose) == 0) return i + 1;
-  }
-  return end;
+  return data.size();
 }
 
 }  // namespace coffer::vault

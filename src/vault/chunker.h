@@ -25,6 +25,9 @@ class Chunker {
   std::size_t cut(ByteView data) const;
 
  private:
+  // Bytes up to and with the first whose hash has none of the mask's bits; 0: there is none. `hash`
+  // goes on from what it was.
+  std::size_t scan(ByteView data, std::uint64_t mask, std::uint64_t& hash) const;
   std::array<std::uint64_t, 256> gear_{};
 };
 
