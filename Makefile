@@ -20,11 +20,12 @@ bench: build ## Measures us and our peers, and prints one table.
 	@tools/prepare
 	@COFFER_BINARY=$(CURDIR)/$(built)/src/app/coffer COFFER_BENCHES=$(CURDIR)/$(built)/bench python3 -B bench/run.py $(BENCH)
 
-soak: build-tests ## An hour: 1,000 kills, 400 older copies, 40 full disks. A failure prints the COFFER_SEED that replays it.
+soak: build-tests ## An hour: 1,000 kills, 400 older copies, 40 full disks, load. A failure prints the COFFER_SEED that replays it.
 	@tools/prepare
 	@COFFER_BINARY=$(CURDIR)/$(built)/src/app/coffer COFFER_KILLS=1000 python3 -B tests/e2e/crash_test.py -v
 	@COFFER_BINARY=$(CURDIR)/$(built)/src/app/coffer COFFER_POINTS=400 python3 -B tests/e2e/faults_test.py -v OldBackups
 	@COFFER_BINARY=$(CURDIR)/$(built)/src/app/coffer COFFER_POINTS=40 python3 -B tests/e2e/faults_test.py -v FullDisk JumpingClock
+	@COFFER_BINARY=$(CURDIR)/$(built)/src/app/coffer COFFER_LOAD_SECONDS=1200 python3 -B tests/e2e/load_test.py -v
 
 check: ## What a machine can see of the rules of the house.
 	@python3 tools/check_layers.py

@@ -1,17 +1,15 @@
 """A real server: small requests, large bodies, runs, memory. Beside nginx and bubblewrap."""
 import concurrent.futures
 import contextlib
-import datetime
 import json
 import os
-import pathlib
 import re
 import sqlite3
 import subprocess
 import time
 import urllib.request
 
-from harness import Server, add_people
+from harness import UNTIL, Server, add_people
 from nginx import Nginx
 from table import Figure, Row
 
@@ -82,8 +80,7 @@ class Site:
         stew.type(f"data add bench/rows {rows}", show=False)
         stew.type("data grade bench/rows --class general --grade 2 --accept-proposed", show=False)
         stew.type("data limit bench/rows --bits 100M", show=False)
-        until = (datetime.date.today() + datetime.timedelta(days=30)).isoformat()
-        self.grant = stew.ask(f"grant give bench/rows --to ada --purpose bench --lane bounded --bits 10M --runs 10000 --until {until}"
+        self.grant = stew.ask(f"grant give bench/rows --to ada --purpose bench --lane bounded --bits 10M --runs 10000 --until {UNTIL}"
                               " --auto-bits 256 --auto-total 10M --cpu-hours 10000 --yes")["id"]
         self.program = self.directory / "program"
         self.program.mkdir()
@@ -213,12 +210,8 @@ def api(directory, quick):
 
 
 def memory_row(server):
-    """Resident memory of front, keeper, worker and builder, added up; pages that they share count for each."""
     time.sleep(2)
-    total = 0
-    for pid in server.pids().values():
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-        total += int(re.search(r"VmRSS:\s*(\d+)", status)[1]) * 1024
+    total = sum(server.resident().values())
     return Row("resident memory of the four processes at rest", Figure([total / 1e6], "MB"), wanted="<= 100 MB")
 
 

@@ -3,8 +3,8 @@
 // The document as it lies in the source tree: what is checked is what is served.
 asm(".section .rodata\ncoffer_openapi_begin:\n.incbin \"" COFFER_OPENAPI
     "\"\ncoffer_openapi_end:\n.byte 0\n.previous\n");
-extern "C" const char coffer_openapi_begin[];
-extern "C" const char coffer_openapi_end[];
+extern "C" const char coffer_openapi_begin[];  // NOLINT(readability-identifier-naming)
+extern "C" const char coffer_openapi_end[];    // NOLINT(readability-identifier-naming)
 
 namespace coffer::api {
 

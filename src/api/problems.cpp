@@ -208,7 +208,6 @@ std::string_view word_of(Code code) {
     case Code::Corrupt:
       return "corrupt";
     case Code::Unavailable:
-      return "unavailable";
     case Code::Cancelled:
       return "unavailable";
     case Code::Internal:

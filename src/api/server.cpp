@@ -1,5 +1,6 @@
 #include "api/server.h"
 
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <cstdio>
@@ -27,6 +28,28 @@ constexpr Duration kDrainPatience = 15s;
 void log_failure(const char* what, const Result<>& done) {
   if (!done) log_error("front", what, done.error());
 }
+
+// A periodic task that fails (a full disk) fails ten times a second: a line when it begins, one for
+// each minute that it lasts, one when it is over.
+class TickLog {
+ public:
+  explicit TickLog(const Clock& clock) : clock_(clock) {}
+  void note(const Result<>& done) {
+    if (done) {
+      if (failed_ > 0) log_line("front", "periodic tasks go on", {{"failed", failed_}});
+      failed_ = 0;
+      return;
+    }
+    if (failed_++ > 0 && clock_.now() < say_again_) return;
+    say_again_ = clock_.now() + 60s;
+    log_failure("a periodic task failed", done);
+  }
+
+ private:
+  const Clock& clock_;
+  std::int64_t failed_{0};
+  Instant say_again_{};
+};
 
 // The host is what was asked for, the port what the system gave.
 std::string address_of(const ServeOptions& options, std::uint16_t port) {
@@ -60,10 +83,11 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
                 loop.stop();
               }};
   COFFER_CHECK(peers.start());
+  TickLog ticks{site.clock};
   const auto tick = loop.every(kTick, [&] {
     peers.notice();
     front::send_archives(site);
-    log_failure("a periodic task failed", front::tick(site));
+    ticks.note(front::tick(site));
   });
   const auto sweep = loop.every(kSweep, [&] {
     log_failure("old uploads could not be removed", front::end_old_uploads(site));
@@ -79,8 +103,8 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
     services.draining = true;
     server.drain(kDrainPatience, [&] { loop.stop(); });
   }));
-  std::printf("coffer server: ready on %s\n", address_of(options, server.port()).c_str());
-  std::fflush(stdout);
+  fmt::print("coffer server: ready on {}\n", address_of(options, server.port()));
+  (void)std::fflush(stdout);
   loop.run();
   site.on_event = [](const std::string&) {};
   return ended;

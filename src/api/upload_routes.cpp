@@ -27,7 +27,7 @@ Result<net::Response> upload_offset(Call& call) {
 // What arrived of a piece that was cut off counts too: the client asks how far it came.
 Result<net::IntoFile> append_into(Call& call) {
   auto& site = call.site();
-  const std::string id = call.at("upload");
+  const std::string& id = call.at("upload");
   COFFER_TRY(auto end,
              front::open_upload_end(site, call.caller, id, call.header_number("Upload-Offset", 0)));
   return net::IntoFile{.fd = std::move(end.fd),

@@ -81,7 +81,7 @@ int run_process(const std::string& name, const ServerOptions& options) {
   if (name == "worker") return status_of("worker", serve_worker(options));
   if (name == "builder") return status_of("builder", serve_builder(options));
   if (name == "front") return status_of("front", serve_front(UniqueFd{kControlFd}, options));
-  std::fprintf(stderr, "coffer: no process is called %s\n", name.c_str());
+  (void)std::fprintf(stderr, "coffer: no process is called %s\n", name.c_str());
   return 2;
 }
 

@@ -50,7 +50,7 @@ Result<Stopped> open_stopped(const std::filesystem::path& data,
                                                   .origin = {},
                                                   .master_key_command = master_key_command,
                                                   .identity = identity_of(kKeeperUid)});
-               if (!served) std::fprintf(stderr, "keeper: %s\n", served.error().message.c_str());
+               if (!served) fmt::print(stderr, "keeper: {}\n", served.error().message);
                return served ? 0 : 1;
              }));
   keeper_side.second.reset();
@@ -70,7 +70,7 @@ int report_failure(const char* command, const Error& error) {
   if (!error.rule.empty()) problem.code = error.rule;
   if (problem.next.empty()) problem.next = error.next;
   const std::string line = cli::render_problem(problem);
-  std::fprintf(stderr, "coffer %s: %s\n", command, line.c_str());
+  (void)std::fprintf(stderr, "coffer %s: %s\n", command, line.c_str());
   return cli::kExitRefused;
 }
 

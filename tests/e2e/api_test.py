@@ -13,7 +13,7 @@ import unittest
 import urllib.parse
 
 from contract import METHODS, SOURCE, Contract, Recorder, send
-from harness import ROOT, Failed, Output
+from harness import ROOT, UNTIL, Failed, Output
 from story import Story
 
 COUNT = ROOT / "tests/e2e/programs/count"
@@ -191,7 +191,7 @@ class World:
         stew, ada = self.people["stew"], self.people["ada"]
         self.do(stew, f"grant revoke {self.story.grants['mal']}")
         small = stew.ask(
-            "grant give clinic/tumours --to ada --purpose tiny --lane bounded --bits 1 --runs 1 --until 2027-01-31 --yes")
+            f"grant give clinic/tumours --to ada --purpose tiny --lane bounded --bits 1 --runs 1 --until {UNTIL} --yes")
         self.do(ada, f"run {COUNT} --grant {small['id']}", status=1)
         self.do(ada, f"quote {COUNT} --grant {small['id']}", status=1)
 

@@ -3,7 +3,7 @@ import re
 import tempfile
 import time
 
-from harness import ROOT, Output, Server, add_people, fresh, tumours_csv
+from harness import ROOT, UNTIL, Output, Server, add_people, fresh, tumours_csv
 from leftovers import left_behind
 
 COUNT = ROOT / "tests/e2e/programs/count"
@@ -31,7 +31,7 @@ class Counting:
 
     def give(self, purpose, more="--auto-bits 256 --auto-total 10M"):
         self.stew.type(f"grant give clinic/tumours --to ada --purpose {purpose} --lane bounded --bits 10M --runs 100000"
-                       f" --until 2027-01-31 --cpu-hours 4000 {more} --yes")
+                       f" --until {UNTIL} --cpu-hours 4000 {more} --yes")
         return next(g["id"] for g in self.stew.ask("grant ls")["items"] if g["purpose"] == purpose)
 
     def submit(self, cut=15.0, grant=None, status=0):

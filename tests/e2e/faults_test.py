@@ -1,4 +1,4 @@
-"""What a machine does to a server: a full disk, old backups put back, a clock that jumps.
+"""What a machine does to a server: a full disk, old backups put back, a keeper that stalls, a clock that jumps.
 
 After each: recovery without a hand, or a refusal that names the state and the command that decides it. Nothing acknowledged is
 lost, no budget is spent twice, the ledger verifies, nothing is left behind.
@@ -71,16 +71,20 @@ class FullDisk(Faults):
         self.addCleanup(subprocess.run, ["umount", "-l", place], check=True)
 
     def fill(self, spare=0):
-        """Leaves `spare` bytes, and none at all without it."""
+        """Leaves `spare` bytes at most, and none at all without it. The server may take some meanwhile."""
+        page = os.sysconf("SC_PAGESIZE")
         with open(self.filler, "ab") as file:
-            free = os.statvfs(self.filler).f_bavail * os.statvfs(self.filler).f_frsize
-            os.posix_fallocate(file.fileno(), file.tell(), max(free - spare, 1))
-            while spare == 0:
+            while True:
+                facts = os.statvfs(self.filler)
+                more = max(facts.f_bavail * facts.f_frsize - spare, 0 if spare else page)
+                if more == 0:
+                    return
                 try:
-                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + 4096)
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size + more)
                 except OSError as error:
                     self.assertEqual(error.errno, errno.ENOSPC)
-                    return
+                    if more == page:
+                        return
 
     def make_room(self):
         self.filler.unlink()
@@ -261,6 +265,26 @@ class OldBackups(Faults):
         charged = self.world.settle()[run]["charged"]
         self.assertEqual(self.spent(), {amount: self.before[amount] + charged[amount] for amount in AMOUNTS}, self.say("spent after one more run"))
         self.world.verify_ledger(self.folder / "ledger")
+        self.world.stop_clean()
+
+
+class StalledKeeper(Faults):
+    """It stands still for longer than anybody waits: a slow disk, or a long journal after a start."""
+
+    def test_is_not_given_up(self):
+        self.begin()
+        told = [self.world.submit()["id"]]
+        keeper = self.server.pids()["keeper"]
+        os.kill(keeper, signal.SIGSTOP)
+        try:
+            self.world.ada.type(f"run {COUNT} --grant {self.world.grant}", status=1, expect="the keeper does not answer: try again")
+        finally:
+            os.kill(keeper, signal.SIGCONT)
+        told.append(self.world.submit()["id"])
+        self.world.settle()
+        runs = self.world.check(told)
+        self.assertEqual([runs[run]["state"] for run in told], ["done", "done"])
+        self.assertEqual(self.server.pids()["keeper"], keeper, "another keeper came")
         self.world.stop_clean()
 
 

@@ -2,6 +2,7 @@
 
 Nothing here knows the API: everything goes through the real binary, as a user would type it.
 """
+import datetime
 import json
 import os
 import pathlib
@@ -16,6 +17,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COFFER = os.environ.get("COFFER_BINARY", str(ROOT / "build/release/src/app/coffer"))
+UNTIL = (datetime.date.today() + datetime.timedelta(days=90)).isoformat()  # of grants
 
 
 class Failed(AssertionError):
@@ -120,6 +122,11 @@ class Server:
             if name.startswith("coffer-"):
                 found[name.removeprefix("coffer-")] = int(pid)
         return found
+
+    def resident(self):
+        """{process name: resident bytes}; pages that they share count for each."""
+        page = os.sysconf("SC_PAGESIZE")
+        return {name: int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * page for name, pid in self.pids().items()}
 
     def kill(self, name):
         """kill -9 of one of the four processes; the server starts it again."""

@@ -11,8 +11,8 @@ import threading
 import time
 import unittest
 
-from harness import COFFER, Person
-from world import UNTIL, Case, begin, typed
+from harness import COFFER, UNTIL, Person
+from world import Case, begin, typed
 
 PACK_MAX = 21 << 20
 BIG = 48 << 20
@@ -289,7 +289,8 @@ class Budgets(Quotes):
         self.settle([grant], accepted, seen, runs=3)
 
     def test_racing_submits_do_not_overspend_bits(self):
-        program = WORLD.program()
+        """Nothing is settled before the last has come: a run that is over gives back what it did not use."""
+        program = WORLD.program(sleep=4)
         cost = self.ada.ask(f"quote {program}")["quote"]["bits"]
         grant = WORLD.give(runs=100, bits=4 * cost - 1)
         accepted, refused, seen = self.race(program, [grant])
@@ -300,7 +301,7 @@ class Budgets(Quotes):
     def test_racing_submits_do_not_pass_the_limit_of_the_dataset(self):
         name = WORLD.dataset("clinic/raced")
         self.accept(self.stew, f"data grade {name} --class general --grade 2 --accept-proposed")
-        program = WORLD.program(inputs=f'people = "{name}"')
+        program = WORLD.program(inputs=f'people = "{name}"', sleep=4)
         cost = self.ada.ask(f"quote {program}")["quote"]["bits"]
         self.accept(self.stew, f"data limit {name} --bits {4 * cost - 1} --overcommit")
         grants = [WORLD.give(name, bits=4 * cost - 1), WORLD.give(name, bits=4 * cost - 1)]

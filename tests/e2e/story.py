@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import mal
-from harness import ROOT, Failed, Person, Server, add_people, fresh, tumours_csv
+from harness import ROOT, UNTIL, Failed, Person, Server, add_people, fresh, tumours_csv
 
 LOGISTIC = ROOT / "examples/logistic"
 
@@ -42,7 +42,7 @@ class Story:
         tumours_csv(self.server, self.environment, self.table)
         stew.type(f"data add clinic/tumours {self.table}", expect=r"clinic/tumours@v1")
         stew.type(
-            "grant give clinic/tumours --to ada --purpose research --lane bounded --bits 64k --runs 20 --until 2027-01-31 --yes",
+            f"grant give clinic/tumours --to ada --purpose research --lane bounded --bits 64k --runs 20 --until {UNTIL} --yes",
             status=1,
             expect="grade",
         )
@@ -70,11 +70,11 @@ class Story:
         purpose = "'Does a linear model tell malignant from benign?'"
         stew.type(
             f"grant give clinic/tumours --request {request} --purpose {purpose} --lane bounded --bits 64k --runs 20"
-            " --until 2027-01-31 --program any --auto-bits 256 --approvers rex --need 1 --yes",
+            f" --until {UNTIL} --program any --auto-bits 256 --approvers rex --need 1 --yes",
             expect="ada may run any program on clinic/tumours.*64,000 bits.*diagnosis",
         )
         stew.type(
-            "grant give clinic/tumours --to mal --purpose 'Wants to learn' --lane bounded --bits 8k --runs 40 --until 2027-01-31"
+            f"grant give clinic/tumours --to mal --purpose 'Wants to learn' --lane bounded --bits 8k --runs 40 --until {UNTIL}"
             " --auto-bits 128 --yes",
             expect="mal may run any program",
         )

@@ -13,11 +13,11 @@ import unittest
 
 import http_tricks
 from contract import Recorder, send
-from harness import COFFER, Output, Server
+from harness import COFFER, UNTIL, Output, Server
 from hostile import LONG, SEED, Hostile
 from http_tricks import GET, HOST, POST, SMUGGLED
 from mutations import mutate
-from world import UNTIL, begin
+from world import begin
 
 MUTATIONS = 300
 WORLD = None

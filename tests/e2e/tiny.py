@@ -2,7 +2,6 @@
 
 For tests that copy, keep or restore whole data directories.
 """
-import datetime
 import hashlib
 import io
 import json
@@ -10,10 +9,9 @@ import pathlib
 import subprocess
 import tarfile
 
-from harness import ROOT, Output, Server, add_people
+from harness import ROOT, UNTIL, Output, Server, add_people
 
 SOURCE = ROOT / "tests/e2e/programs/tally/tally.c"
-UNTIL = (datetime.date.today() + datetime.timedelta(days=90)).isoformat()
 ROLES = {"stew": "owner", "ada": "researcher", "rex": "reviewer"}
 
 MANIFEST = """[program]

@@ -3,7 +3,6 @@
 A refusal is one line that ends in its code, exit status 1 (2: the command line is wrong), and names
 the field and the limit.
 """
-import datetime
 import os
 import pathlib
 import random
@@ -14,10 +13,9 @@ import tempfile
 import unittest
 
 from contract import send
-from harness import COFFER, ROOT, Output, Server, add_people
+from harness import COFFER, ROOT, UNTIL, Output, Server, add_people
 
 ROLES = {"stew": "owner", "ada": "researcher", "ben": "researcher", "rex": "reviewer"}
-UNTIL = (datetime.date.today() + datetime.timedelta(days=90)).isoformat()
 ROWS = 60
 
 MANIFEST = """[program]
