@@ -7,6 +7,7 @@
 #pragma once
 
 #define TOML_EXCEPTIONS 0
+#define TOML_MAX_NESTED_VALUES 32
 #define TOML_ASSERT(condition) static_cast<void>(0)
 #pragma push_macro("NDEBUG")
 #undef NDEBUG

@@ -230,6 +230,27 @@ TEST(Manifest, TextThatIsNotTomlIsRefused) {
   }
 }
 
+// Each part of a key is a table in a table: some ten thousand would end the process.
+TEST(Manifest, AKeyOfManyPartsIsRefusedWhereverItStands) {
+  std::string deep = "a";
+  for (int i = 0; i < 100'000; ++i) deep += " . a";
+  const std::string example{kExample};
+  for (const char* before :
+       {"[", "[[", "x = { ", "x = [ {\n", "x = \"\"\"a\"\"\"\"\"\n", "x = '''it's'''\n",
+        "x = \"\\\"\"\n", "x = '\\'\n", "x = '\n", "# \"\n", "\"x\"."}) {
+    const auto bad = parse_manifest(example + "\n" + before + deep + " = 1\n");
+    ASSERT_FALSE(bad) << before;
+    EXPECT_NE(bad.error().message.find("a key has more than 9 parts"), std::string::npos)
+        << before << ": " << bad.error().message;
+  }
+  for (const std::string& permitted :
+       {"# " + deep, "# ' \"\n# " + deep, "[params]\nx = \"" + deep.substr(0, 99) + "\""}) {
+    const auto good = parse_manifest(example.substr(0, example.find("[params]")) + permitted +
+                                     "\n" + example.substr(example.find("[resources]")));
+    EXPECT_TRUE(good) << permitted.substr(0, 20) << ": " << good.error().message;
+  }
+}
+
 TEST(Manifest, ALargeFileIsRefused) {
   const std::string room(kManifestBytesMax - kExample.size(), '#');
   EXPECT_TRUE(parse_manifest(std::string(kExample) + room));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "base/text.h"
 #include "base/toml.h"
@@ -11,6 +12,49 @@
 
 namespace coffer::program::detail {
 namespace {
+
+constexpr std::size_t kDotsMax = 8;  // of one key
+
+// The place behind the string that begins at `at`.
+std::size_t skip_string(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  const std::string three(3, quote);
+  const bool many_lines = text.substr(at, 3) == three;
+  const auto ends = [&](std::size_t i) {
+    return many_lines ? text.substr(i, 3) == three : text[i] == quote || text[i] == '\n';
+  };
+  const std::size_t quotes = many_lines ? 3 : 1;
+  std::size_t i = at + quotes;
+  while (i < text.size() && !ends(i)) i += quote == '"' && text[i] == '\\' ? 2U : 1U;
+  i += quotes;
+  // One or two quotes may stand before the three that end it.
+  for (int more = 0; many_lines && more < 2 && i < text.size() && text[i] == quote; ++more) ++i;
+  return std::min(i, text.size());
+}
+
+// The line of a key with too many parts. The library makes a table of each, and ends the process
+// when it removes some ten thousand of them, one in the other.
+std::optional<std::size_t> line_of_deep_key(std::string_view text) {
+  std::size_t dots = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (c == '"' || c == '\'') {
+      i = skip_string(text, i);
+      continue;
+    }
+    if (c == '#') {
+      i = std::min(text.find('\n', i), text.size());
+      continue;
+    }
+    if (c == '.' && ++dots > kDotsMax) {
+      const auto before = text.substr(0, i);
+      return 1 + static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n'));
+    }
+    if (std::string_view{"\n=,[]{}"}.find(c) != std::string_view::npos) dots = 0;
+    ++i;
+  }
+  return {};
+}
 
 class Converter {
  public:
@@ -81,6 +125,10 @@ class Converter {
 Result<Json> toml_to_json(std::string_view toml) {
   // The byte order mark is no character of the first line.
   if (toml.starts_with("\xef\xbb\xbf")) toml.remove_prefix(3);
+  if (const auto line = line_of_deep_key(toml)) {
+    return Error{Code::InvalidArgument,
+                 fmt::format("line {}: a key has more than {} parts", *line, kDotsMax + 1)};
+  }
   const auto parsed = toml::parse(toml);
   if (!parsed) {
     const auto& error = parsed.error();
