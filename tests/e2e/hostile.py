@@ -4,6 +4,7 @@ Whatever is random comes from SEED, which a failure prints; COFFER_SEED=N plays 
 """
 import contextlib
 import os
+import time
 
 from world import Case
 
@@ -25,9 +26,19 @@ class Hostile(Case):
         seen["environments"] = [e for e in seen["environments"] if e["state"] == "ready"]
         return seen
 
+    def settled(self):
+        """The state when no run is under way: what began earlier would change by itself."""
+        end = time.monotonic() + 60
+        while True:
+            seen = self.state()
+            if all(run["state"] not in ("queued", "running") for run in seen["runs"]):
+                return seen
+            self.assertLess(time.monotonic(), end, "a run does not end")
+            time.sleep(0.2)
+
     @contextlib.contextmanager
     def unchanged(self):
-        before = self.state()
+        before = self.settled()
         yield
         after = self.state()
         for part in before.keys() | after.keys():
