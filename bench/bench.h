@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -56,7 +57,7 @@ void measure_rate(std::string_view name, std::string_view unit, double amount, i
 inline double percentile(std::vector<double> samples, double part) {
   std::sort(samples.begin(), samples.end());
   const auto last = static_cast<double>(samples.size() - 1);
-  return samples[static_cast<std::size_t>(part * last + 0.5)];
+  return samples[static_cast<std::size_t>(std::lround(part * last))];
 }
 
 [[noreturn]] inline void fail(const Error& error) {

@@ -128,7 +128,9 @@ class Growing {
     return must(front::submit_run(site(), who, envelope, "bench")).text_or("digest", "");
   }
   const std::string& some_run() { return runs_[random_() % runs_.size()]; }
-  std::string some_dataset() { return "clinic/" + dataset_id(1 + random_() % datasets_).substr(3); }
+  std::string some_dataset() {
+    return "clinic/" + dataset_id(std::uniform_int_distribution{1UL, datasets_}(random_)).substr(3);
+  }
   std::uint64_t some_entry() { return random_() % site().tree.size(); }
 
  private:

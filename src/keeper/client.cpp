@@ -1,6 +1,14 @@
 #include "keeper/client.h"
 
+#include <algorithm>
+
 namespace coffer::keeper {
+namespace {
+
+// A keeper that owes a reply for long is stuck, and who asks has other work.
+constexpr Duration kLatePatience = 250ms;
+
+}  // namespace
 
 Result<Reply> Client::ask(const Request& request) {
   return ask_encoded(encode(request), deadline_);
@@ -21,7 +29,9 @@ Result<Reply> Client::ask_encoded(ByteView request, Duration deadline) {
 }
 
 Result<ByteVector> Client::call(ByteView request, Instant deadline) {
-  for (; late_ > 0; --late_) COFFER_CHECK(channel_.receive(left_until(deadline)));
+  for (; late_ > 0; --late_) {
+    COFFER_CHECK(channel_.receive(std::min(left_until(deadline), kLatePatience)));
+  }
   if (auto sent = channel_.send(request, left_until(deadline)); !sent) {
     broken_ = true;  // a part of it may be under way
     return std::move(sent).error();

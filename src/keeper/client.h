@@ -1,10 +1,11 @@
 // Client: asks the keeper over a connected stream, one request at a time.
 //
 // Invariants: replies come in the order of the requests; one that came after its deadline is thrown
-// away before the next request is sent. After any other error but a refusal is_broken(): close it,
-// wait for a new connection and send the same bytes again (every operation is idempotent).
-// Errors: those of the keeper's refusal, with its rule; Unavailable (the deadline passed or
-// the connection is gone); Corrupt (no record, or the reply to something else).
+// away before the next request is sent, and while it is still to come the next waits a moment only.
+// After any other error but a refusal is_broken(): close it, wait for a new connection and send the
+// same bytes again (every operation is idempotent).
+// Errors: those of the keeper's refusal, with its rule; Unavailable (the deadline passed or the
+// connection is gone); Corrupt (no record, or the reply to something else).
 // Thread-safety: one thread at a time.
 //
 //   keeper::Client keeper{std::move(fd)};

@@ -200,9 +200,9 @@ class World {
     out.purpose = "survival";
     out.lanes = {program::Lane::Bounded};
     out.output_kinds = {program::Kind::Metrics, program::Kind::Tensors, program::Kind::Table};
-    out.budgets = {64000, 0, 6, 20, 20 * 600'000};
+    out.budgets = {64000, 0, 6, 20, 20ULL * 600'000};
     out.auto_bits = 256;
-    out.auto_total = 20 * 256;
+    out.auto_total = 20ULL * 256;
     out.not_before = time_of(kStart);
     out.until = time_of(kStart + 300 * kDay);
     out.nonce = sha256("grant " + std::to_string(++nonces_)).bytes;
