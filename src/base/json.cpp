@@ -19,6 +19,7 @@ constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::k
 class Builder {
  public:
   using Ch = char;
+  // NOLINTBEGIN(readability-identifier-naming): RapidJSON's names
   bool Null() { return put(Json{}); }
   bool Bool(bool value) { return put(Json{value}); }
   bool Int(int) { return refuse("a number without its text"); }
@@ -42,6 +43,7 @@ class Builder {
     keys_.back() = std::move(name);
     return true;
   }
+  // NOLINTEND(readability-identifier-naming)
 
   Json root;
   std::string problem;
