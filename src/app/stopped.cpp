@@ -60,7 +60,8 @@ Result<Stopped> open_stopped(const std::filesystem::path& data,
                        link.first.get()));
   COFFER_CHECK(send_fd(front_side.first.get(), static_cast<std::uint8_t>(PeerTag::Keeper),
                        link.second.get()));
-  front_side.first.reset();  // no other keeper will come
+  link.first.reset();        // of this keeper alone: when it dies, the link breaks
+  front_side.first.reset();  // and no other will come
   COFFER_TRY(auto site, open_connected_site(std::move(front_side.second), data, clock));
   return Stopped{std::move(keeper_side.first), std::move(keeper), std::move(site)};
 }
