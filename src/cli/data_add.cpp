@@ -15,8 +15,6 @@
 namespace coffer::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::size_t kNamesPerQuestion = 16384;
 constexpr std::size_t kTreeLines = 40;
 
@@ -223,7 +221,8 @@ Result<Json> version_body(Session& session, const grant::Manifest& manifest,
   return body;
 }
 
-Result<std::string> send_proposal(Session& session, Server& server, scan::Proposal proposal) {
+Result<std::string> send_proposal(Session& session, Server& server,
+                                  const scan::Proposal& proposal) {
   COFFER_TRY(const KeyPair* keys, session.keys());
   const std::string text = scan::to_json(proposal).canonical();
   COFFER_TRY(const ByteVector sealed, seal_to(keys->seal.public_key(), bytes_of(text)));
@@ -285,7 +284,8 @@ Result<Outcome> add_version(Session& session, const DataAddOptions& options,
   COFFER_CHECK(forget_missing(*server, journal));
   COFFER_TRY(const UniqueFd list, scratch_file(places.data / "scratch"));
   Watcher watcher{session, "adding " + name.plain()};
-  vault::PackWriter packs{[&](vault::Pack pack) { return send_pack(*server, journal, pack); }};
+  vault::PackWriter packs{
+      [&](const vault::Pack& pack) { return send_pack(*server, journal, pack); }};
   std::optional<vault::ParentVersion> before;
   if (parent) before.emplace(vault::ParentVersion{parent->list.get(), parent->keys.version_key});
   const vault::AddWork work{

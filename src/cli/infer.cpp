@@ -30,7 +30,7 @@ program::Domain domain_of(const ValueFacts& facts) {
 
 // Outward to the grid of the declaration.
 Decimal outward(const Decimal& value, unsigned digits, bool up) {
-  const Decimal nearest = value.rounded(digits);
+  Decimal nearest = value.rounded(digits);
   const auto scaled = nearest.scaled(digits);
   if (!scaled) return nearest;
   if (up && nearest < value) return Decimal::from_scaled(*scaled + 1, digits);

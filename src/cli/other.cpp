@@ -96,7 +96,8 @@ void add_other_commands(const Menu& menu) {
     std::vector<CommandWords> all;
     describe(root, "", all);
     const std::string script = render_completion(*shell, all);
-    session.print(Json::object({{"shell", *shell}, {"script", script}}), [&] { return script; });
+    session.print(Json::object({{"shell", *shell}, {"script", script}}),
+                  [&] { return std::string(script); });
     return kExitDone;
   });
 }
