@@ -382,11 +382,15 @@ void State::cancel_started(RunMemory& run, CancelCause cause, std::uint64_t now_
 // What is over is remembered by what may still be asked for.
 void State::close(const Digest& digest, RunMemory& run) {
   run.phase = Phase::Over;
-  run.payload.clear();
+  // Memory is given back: clear() alone would keep it for each run ever.
+  run.payload = std::string{};
+  run.payload.shrink_to_fit();
   run.report.reset();
-  run.request.outputs.clear();
-  run.request.parameters.clear();
-  for (auto& output : run.outputs) output.sealed_evidence_key.clear();
+  run.request.outputs = {};
+  run.request.parameters = {};
+  run.request.grants = {};
+  for (auto& output : run.outputs) output.sealed_evidence_key = {};
+  run.outputs.shrink_to_fit();
   open_runs_.erase(digest);
 }
 
