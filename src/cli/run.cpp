@@ -157,8 +157,9 @@ Result<int> submit_run(Session& session, const RunOptions& options) {
   std::vector<FetchedRelease> fetched;
   if (!options.output.empty() && document.text_or("state", "") != "failed") {
     auto released = fetch_run(session, id, options.output);
-    if (released) fetched = *std::move(released);
-    if (!released && problem_of(released.error()).code != "not_released") {
+    if (released) {
+      fetched = *std::move(released);
+    } else if (problem_of(released.error()).code != "not_released") {
       return std::move(released).error();
     }
     document.set("fetched", fetched_json(fetched));

@@ -51,7 +51,7 @@ const EVP_MD* sha256_method() {
   return kMethod;
 }
 
-constexpr Error kSealBroken() {
+Error seal_broken() {
   return Error{Code::Corrupt, "sealed bytes do not open: changed, or sealed to another key"};
 }
 
@@ -146,7 +146,7 @@ ByteVector aead_seal(const Key& key, ByteView plain, ByteView associated, std::u
 
 Result<ByteVector> aead_open(const Key& key, ByteView sealed, ByteView associated,
                              std::uint64_t nonce) {
-  if (sealed.size() < kAeadOverhead) return kSealBroken();
+  if (sealed.size() < kAeadOverhead) return seal_broken();
   const Cipher cipher{EVP_CIPHER_CTX_new()};
   must(cipher != nullptr);
   const auto iv = nonce_bytes(nonce);
@@ -161,7 +161,7 @@ Result<ByteVector> aead_open(const Key& key, ByteView sealed, ByteView associate
                          static_cast<int>(out.size())) == 1);
   must(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kAeadOverhead, tag.data()) == 1);
   if (EVP_DecryptFinal_ex(cipher.get(), raw(out.data()) + length, &length) != 1) {
-    return kSealBroken();
+    return seal_broken();
   }
   return out;
 }
@@ -213,11 +213,11 @@ Result<SealKey> SealKey::from_secret(ByteView secret) {
 }
 
 Result<ByteVector> SealKey::open(ByteView sealed) const {
-  if (sealed.size() < crypto_box_SEALBYTES) return kSealBroken();
+  if (sealed.size() < crypto_box_SEALBYTES) return seal_broken();
   ByteVector out(sealed.size() - crypto_box_SEALBYTES);
   if (crypto_box_seal_open(raw(out.data()), raw(sealed.data()), sealed.size(), raw(public_.data()),
                            raw(secret_.expose().data())) != 0) {
-    return kSealBroken();
+    return seal_broken();
   }
   return out;
 }

@@ -142,7 +142,8 @@ Result<Database> Database::open(const std::filesystem::path& file,
   return database;
 }
 
-Result<std::vector<Row>> Database::rows(std::string_view sql, std::vector<Value> parameters) {
+Result<std::vector<Row>> Database::rows(std::string_view sql,
+                                        const std::vector<Value>& parameters) {
   COFFER_TRY(sqlite3_stmt * statement, impl_->prepare(sql));
   int index = 0;
   for (const auto& parameter : parameters) {
@@ -164,13 +165,14 @@ Result<std::vector<Row>> Database::rows(std::string_view sql, std::vector<Value>
   return out;
 }
 
-Result<> Database::run(std::string_view sql, std::vector<Value> parameters) {
-  COFFER_CHECK(rows(sql, std::move(parameters)));
+Result<> Database::run(std::string_view sql, const std::vector<Value>& parameters) {
+  COFFER_CHECK(rows(sql, parameters));
   return {};
 }
 
-Result<std::optional<Row>> Database::row(std::string_view sql, std::vector<Value> parameters) {
-  COFFER_TRY(auto all, rows(sql, std::move(parameters)));
+Result<std::optional<Row>> Database::row(std::string_view sql,
+                                         const std::vector<Value>& parameters) {
+  COFFER_TRY(auto all, rows(sql, parameters));
   if (all.empty()) return std::optional<Row>{};
   return std::optional<Row>{std::move(all.front())};
 }

@@ -51,9 +51,9 @@ class Database {
   ~Database();
 
   // Runs one statement with its parameters bound in order.
-  Result<> run(std::string_view sql, std::vector<Value> parameters = {});
-  Result<std::vector<Row>> rows(std::string_view sql, std::vector<Value> parameters = {});
-  Result<std::optional<Row>> row(std::string_view sql, std::vector<Value> parameters = {});
+  Result<> run(std::string_view sql, const std::vector<Value>& parameters = {});
+  Result<std::vector<Row>> rows(std::string_view sql, const std::vector<Value>& parameters = {});
+  Result<std::optional<Row>> row(std::string_view sql, const std::vector<Value>& parameters = {});
   // Rows changed by the last statement.
   std::int64_t changes() const;
   std::int64_t last_id() const;

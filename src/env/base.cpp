@@ -105,7 +105,7 @@ Result<> update_lists(const Job& job) {
   const auto written = fs::last_write_time(stamp, error);
   const bool have = !error;
   if (have && fs::file_time_type::clock::now() - written < kListsAge) return {};
-  const auto updated = run_on_host(
+  auto updated = run_on_host(
       with_apt_env(job), {.argv = apt_get(job, {"update", "--error-on=any"}), .env = apt_env(job)});
   // Older lists serve while the network is away: apt verifies what it downloads by them.
   if (!updated && !have) return updated;

@@ -30,7 +30,7 @@ constexpr int kWhyFd = 2;
 std::string image_architecture() {
   struct utsname name {};
   (void)::uname(&name);
-  const std::string machine{static_cast<const char*>(name.machine)};
+  std::string machine{static_cast<const char*>(name.machine)};
   if (machine == "x86_64") return "amd64";
   if (machine == "aarch64") return "arm64";
   return machine;

@@ -41,7 +41,7 @@ Result<std::uint64_t> number_field(std::string_view block, std::size_t at, std::
 }
 
 bool checksum_holds(std::string_view block) {
-  std::uint64_t sum = 8 * ' ';
+  std::uint64_t sum = 8ULL * ' ';
   for (std::size_t i = 0; i < block.size(); ++i) {
     if (i < 148 || i >= 156) sum += static_cast<unsigned char>(block[i]);
   }
@@ -115,7 +115,7 @@ Result<> LayerTar::read_pax(Extra& extra) {
   return {};
 }
 
-Result<LayerEntry> LayerTar::entry_of(std::string_view block, Extra extra) {
+Result<LayerEntry> LayerTar::entry_of(std::string_view block, const Extra& extra) {
   LayerEntry entry;
   const char type = block[156];
   if (type == '0' || type == '\0' || type == '7') entry.kind = EntryKind::File;
@@ -170,7 +170,7 @@ Result<std::optional<LayerEntry>> LayerTar::next() {
     } else if (type == 'x') {
       COFFER_CHECK(read_pax(extra));
     } else if (type != 'g') {
-      COFFER_TRY(LayerEntry entry, entry_of(block, std::move(extra)));
+      COFFER_TRY(LayerEntry entry, entry_of(block, extra));
       left_ = entry.size;
       padding_ = padding_after(left_);
       return std::optional<LayerEntry>{std::move(entry)};

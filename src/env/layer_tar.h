@@ -45,7 +45,7 @@ class LayerTar {
   Result<> skip();
   Result<std::string> text_content();
   Result<> read_pax(Extra& extra);
-  Result<LayerEntry> entry_of(std::string_view block, Extra extra);
+  Result<LayerEntry> entry_of(std::string_view block, const Extra& extra);
   Pull pull_;
   std::uint64_t at_{0};
   std::uint64_t left_{0};

@@ -19,7 +19,7 @@ constexpr std::uint64_t kOctalSizeMax = 077777777777;
 constexpr std::size_t kPaxMax = 2 * kPathMax + 256;
 
 void put(std::string& block, Field field, std::string_view text) {
-  std::copy_n(text.data(), std::min(text.size(), field.length),
+  std::copy_n(text.begin(), std::min(text.size(), field.length),
               block.begin() + static_cast<std::ptrdiff_t>(field.at));
 }
 

@@ -120,7 +120,7 @@ Result<> finish_pending(Site& site) {
   return {};
 }
 
-Result<keeper::Appended> append(Site& site, const keeper::Request& operation, Json extra) {
+Result<keeper::Appended> append(Site& site, const keeper::Request& operation, const Json& extra) {
   COFFER_CHECK(finish_pending(site));
   COFFER_CHECK(site.db.run("INSERT INTO pending(op, extra) VALUES(?, ?)",
                            {keeper::encode(operation), extra.canonical()}));

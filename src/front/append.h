@@ -15,7 +15,8 @@
 namespace coffer::front {
 
 // `extra`: what the nouns need beside the operation to finish it (names, upload ids, sealed keys).
-Result<keeper::Appended> append(Site& site, const keeper::Request& operation, Json extra = {});
+Result<keeper::Appended> append(Site& site, const keeper::Request& operation,
+                                const Json& extra = {});
 
 // At start and whenever the keeper is connected anew.
 Result<> resend_pending(Site& site);

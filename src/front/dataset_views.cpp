@@ -155,7 +155,7 @@ Result<DatasetRow> find_dataset(Site& site, const Caller& caller, const std::str
              site.db.row(fmt::format("{} WHERE {} AND name = ?3 ORDER BY created DESC LIMIT"
                                      " 1",
                                      kDataset, kSeen),
-                         std::move(parameters)));
+                         parameters));
   if (!row) return not_found("dataset", name);
   return read_row(*row);
 }
@@ -171,7 +171,7 @@ Result<Json> list_datasets(Site& site, const Caller& caller, const std::string& 
       site.db.rows(fmt::format("{} WHERE {} AND name > ?3 AND (?4 = '' OR instr(name, ?4) > 0 OR"
                                " instr(readme, ?4) > 0) ORDER BY name LIMIT ?5",
                                kDataset, kSeen),
-                   std::move(parameters)));
+                   parameters));
   Json::Array items;
   for (const auto& row : rows) {
     COFFER_TRY(Json item, summary(site, read_row(row)));
@@ -228,7 +228,6 @@ Result<Json> show_version(Site& site, const Caller& caller, const std::string& n
   COFFER_TRY(const auto found, find_version(site, caller, name, version));
   COFFER_TRY(const auto envelope, grant::parse_envelope(found.row.text(2)));
   COFFER_TRY(const auto manifest, grant::open<grant::Manifest>(envelope));
-  COFFER_TRY(const auto carded, carded_manifest(found.dataset));
   // A card of another version describes this one where the owner did not grade it anew.
   COFFER_TRY(Json card, card_json(found.dataset));
   COFFER_TRY(Json manifest_envelope, envelope_json(found.row.text(2)));

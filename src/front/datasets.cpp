@@ -42,8 +42,8 @@ Result<> store_list(Site& site, const Caller& caller, const grant::Manifest& man
   COFFER_TRY(auto store, vault::Store::create(vault_of(site), manifest.dataset_id));
   COFFER_TRY(const UniqueFd list, open_upload(site, caller, post.chunk_list));
   if (auto put = store.put_list(list.get(), manifest.chunk_list); !put) {
-    return std::move(put).error().as(
-        put.error().code == Code::FailedPrecondition ? "chunk_missing" : "chunk_list_digest");
+    const bool missing = put.error().code == Code::FailedPrecondition;
+    return std::move(put).error().as(missing ? "chunk_missing" : "chunk_list_digest");
   }
   if (!manifest.is_public) return {};
   COFFER_TRY(const auto bytes, parse_key32(post.public_key));

@@ -132,6 +132,9 @@ Result<Opening> Opening::parse(ByteView bytes) {
     in.refuse("nonce", "must be 32 bytes, or empty with no private bytes");
   }
   COFFER_CHECK(in.finish());
+  if (!std::ranges::equal(opening.render(), bytes)) {
+    return Error{Code::InvalidArgument, "opening: not in canonical JSON"};
+  }
   return opening;
 }
 

@@ -70,6 +70,9 @@ TEST(Entry, AnOpeningFitsItsCommitmentOrIsRefused) {
   EXPECT_EQ(*opening.check(), entry);
   EXPECT_EQ(opening.private_fields()->text_or("run", ""), "run_x");
   EXPECT_EQ(Opening::parse(opening.render())->render(), opening.render());
+  ByteVector spaced = opening.render();
+  spaced.insert(spaced.begin(), std::byte{' '});
+  EXPECT_FALSE(Opening::parse(spaced));
 
   Opening other = opening;
   other.private_bytes[2] ^= std::byte{1};
