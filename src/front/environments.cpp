@@ -254,7 +254,7 @@ Result<> resume_builder(Site& site) {
   return {};
 }
 
-void post_program(Site& site, const Caller& caller, const Json& body, JsonReply reply) {
+void post_program(Site& site, const Caller& caller, const Json& body, const JsonReply& reply) {
   const std::string upload = body.text_or("upload", "");
   const auto whole = open_upload(site, caller, upload);
   if (!whole) return reply(whole.error());

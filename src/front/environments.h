@@ -25,7 +25,7 @@ Result<> on_builder_record(Site& site, ByteView record);
 Result<> resume_builder(Site& site);
 
 // Unpacks and digests an upload in an empty cell; `reply` is called once.
-void post_program(Site& site, const Caller& caller, const Json& body, JsonReply reply);
+void post_program(Site& site, const Caller& caller, const Json& body, const JsonReply& reply);
 Result<Json> show_program(Site& site, const std::string& digest);
 // The worker (re)connected: programs under way are asked for again.
 void resume_programs(Site& site);

@@ -95,7 +95,7 @@ Result<db::Row> find_grant(Site& site, const Caller& caller, const std::string& 
   for (auto& value : named(caller)) parameters.push_back(std::move(value));
   COFFER_TRY(auto row, site.db.row(fmt::format("{} WHERE (g.id = ? OR g.digest = ?) AND {}", kGrant,
                                                kNamesCaller),
-                                   std::move(parameters)));
+                                   parameters));
   if (row) return *std::move(row);
   return Error{Code::NotFound, "grant " + printable(id, 60) + " is unknown, or not yours to see"}
       .as("grant_unknown");
@@ -242,7 +242,7 @@ Result<Json> list_grants(Site& site, const Caller& caller, const Page& page) {
   COFFER_TRY(const auto rows,
              site.db.rows(fmt::format("{} WHERE {} AND g.id > ? ORDER BY g.id LIMIT ?", kGrant,
                                       kNamesCaller),
-                          std::move(parameters)));
+                          parameters));
   Json::Array items;
   for (const auto& row : rows) {
     COFFER_TRY(Json item, grant_json(site, row));
@@ -259,7 +259,7 @@ Result<Json> show_grant(Site& site, const Caller& caller, const std::string& id)
 Result<Json> revoke_grant(Site& site, const Caller& caller, const std::string& id,
                           std::string_view envelope) {
   COFFER_TRY(const auto row, find_grant(site, caller, id));
-  const std::string digest = row.text(0);
+  const std::string& digest = row.text(0);
   COFFER_TRY(const auto parsed, grant::parse_envelope(envelope));
   COFFER_TRY(const auto revocation, grant::open<grant::Revocation>(parsed));
   if (revocation.grant.text() != digest)

@@ -74,7 +74,7 @@ Result<std::int64_t> time_of(const std::string& text, std::int64_t otherwise, co
 Result<db::Row> find_entry(Site& site, const Caller& caller, std::uint64_t index) {
   std::vector<db::Value> parameters = reader(caller);
   parameters.emplace_back(static_cast<std::int64_t>(std::min<std::uint64_t>(index, INT64_MAX)));
-  COFFER_TRY(auto row, site.db.row(columns() + " WHERE e.idx = ?3", std::move(parameters)));
+  COFFER_TRY(auto row, site.db.row(columns() + " WHERE e.idx = ?3", parameters));
   if (row) return *std::move(row);
   if (index < site.tree.size()) {
     return Error{Code::NotFound, fmt::format("entry {} is lost: only its hash stands", index)}.as(
@@ -115,7 +115,7 @@ Result<Json> list_entries(Site& site, const Caller& caller, const EntryFilter& f
                                " e.time < ?8 AND e.idx > ?9{} ORDER BY e.idx LIMIT ?10",
                                columns(), kAbout,
                                narrow ? fmt::format(" AND {}", kReadable) : std::string{}),
-                   std::move(parameters)));
+                   parameters));
   Json::Array items;
   for (const auto& row : rows) items.push_back(entry_json(row));
   return page_json(std::move(items), page,

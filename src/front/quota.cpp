@@ -11,8 +11,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<std::uint64_t> sum(Site& site, std::string_view sql, std::vector<db::Value> values = {}) {
-  COFFER_TRY(const auto row, site.db.row(sql, std::move(values)));
+Result<std::uint64_t> sum(Site& site, std::string_view sql,
+                          const std::vector<db::Value>& values = {}) {
+  COFFER_TRY(const auto row, site.db.row(sql, values));
   return static_cast<std::uint64_t>(row->integer(0));
 }
 

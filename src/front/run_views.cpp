@@ -184,8 +184,8 @@ class RunList {
     parameters.emplace_back(filter_.state);
     if (source != kOfAll) parameters.emplace_back(of);
     const std::string_view state = filter_.state.empty() ? "?6 = ''" : "runs.state = ?6";
-    COFFER_TRY(const auto rows, site_.db.rows(fmt::format(fmt::runtime(source), state, kVisible),
-                                              std::move(parameters)));
+    COFFER_TRY(const auto rows,
+               site_.db.rows(fmt::format(fmt::runtime(source), state, kVisible), parameters));
     for (const auto& row : rows) places_.push_back({row.integer(0), row.text(1)});
     return {};
   }
@@ -235,7 +235,7 @@ Result<std::string> find_run(Site& site, const Caller& caller, std::string_view 
              site.db.row(fmt::format("SELECT digest FROM runs WHERE (id = ?3 OR digest = ?3)"
                                      " AND {}",
                                      kVisible),
-                         std::move(parameters)));
+                         parameters));
   if (!row) return not_found("run", id);
   return row->text(0);
 }

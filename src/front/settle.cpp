@@ -160,9 +160,8 @@ Result<> settle_if_due(Site& site, const std::string& digest) {
   COFFER_TRY(const Digest run, Digest::parse(digest));
   COFFER_TRY(const auto known, site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run}));
   if (known.settled) {
-    COFFER_TRY(Json extra, extra_of(site, digest, known));
-    COFFER_CHECK(
-        append(site, keeper::Settle{keeper::fresh_seed(), run, *known.settled}, std::move(extra)));
+    COFFER_TRY(const Json extra, extra_of(site, digest, known));
+    COFFER_CHECK(append(site, keeper::Settle{keeper::fresh_seed(), run, *known.settled}, extra));
     site.on_event(digest);
     return schedule(site);
   }
