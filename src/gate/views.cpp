@@ -20,7 +20,7 @@ using program::Dtype;
 using program::Tensor;
 
 // What a view is of; its id is this, and how often it was varied, in one number.
-enum class Way : std::uint32_t {
+enum class Way : std::uint8_t {
   Text,
   ShortText,
   Labels,

@@ -59,7 +59,7 @@ bool State::lacks_a_key() const {
   });
 }
 
-void State::append(Effect& effect, const Seed& seed, std::uint64_t now_ms, Draft draft) {
+void State::append(Effect& effect, const Seed& seed, std::uint64_t now_ms, const Draft& draft) {
   Entry out;
   out.nonce = ledger::entry_nonce(Key{seed}, static_cast<std::uint32_t>(effect.entries.size()));
   const auto private_text = draft.private_fields.canonical();

@@ -121,7 +121,7 @@ class State {
     Json private_fields;
     std::optional<ledger::LostRange> lost{};
   };
-  void append(Effect& effect, const Seed& seed, std::uint64_t now_ms, Draft draft);
+  void append(Effect& effect, const Seed& seed, std::uint64_t now_ms, const Draft& draft);
   enum class LostBy : std::uint8_t { Database, Keeper };
   struct Loss {
     LostBy by;

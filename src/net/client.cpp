@@ -78,7 +78,6 @@ class ClientCore {
 namespace {
 
 using detail::AnswerHead;
-using detail::Framing;
 using detail::Io;
 using detail::IoResult;
 using detail::Place;
