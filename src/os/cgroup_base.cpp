@@ -111,7 +111,7 @@ std::optional<path> delegated_v2(const path& mount, const std::vector<std::strin
 std::optional<path> v2_base(const Hierarchy& hierarchy,
                             const std::vector<std::string>& controllers) {
   if (::geteuid() != 0) return delegated_v2(hierarchy.mount, controllers);
-  const path base = hierarchy.mount / "coffer";
+  path base = hierarchy.mount / "coffer";
   if (enable(hierarchy.mount, controllers) &&
       (::mkdir(base.c_str(), 0755) == 0 || errno == EEXIST) && enable(base, controllers)) {
     return base;
@@ -121,7 +121,7 @@ std::optional<path> v2_base(const Hierarchy& hierarchy,
 
 std::optional<path> v1_base(const Hierarchy& hierarchy) {
   for (const auto& name : base_names()) {
-    const path base = hierarchy.mount / name;
+    path base = hierarchy.mount / name;
     if (::geteuid() == 0 && ::mkdir(base.c_str(), 0755) != 0 && errno != EEXIST) continue;
     if (may_make_groups(base)) return base;
   }

@@ -131,7 +131,7 @@ Result<> send_fd(int control, std::uint8_t tag, int fd) {
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(sizeof(int));
   std::memcpy(CMSG_DATA(header), &fd, sizeof(int));
-  while (::sendmsg(control, &message, MSG_NOSIGNAL) != 1) {
+  while (::sendmsg(control, &message, MSG_NOSIGNAL) < 0) {
     if (errno == EPIPE || errno == ECONNRESET) return peer_gone();
     if (errno != EINTR) return system_error("hand over a descriptor", errno);
   }

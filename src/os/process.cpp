@@ -165,9 +165,8 @@ Result<Process> Process::fork(const std::function<int()>& body, OnParentDeath on
     (void)::setsid();
     ::_exit(body());
   }
-  auto pidfd = open_pidfd(pid);
-  Process child{pid, pidfd ? std::move(pidfd).value() : UniqueFd{}};
-  if (!pidfd) return std::move(pidfd).error();  // and the child is killed
+  Process child{pid, UniqueFd{}};  // killed when the next step fails
+  COFFER_TRY(child.pidfd_, open_pidfd(pid));
   return child;
 }
 
@@ -185,9 +184,8 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
     ::_exit(127);
   }
   failure.write.reset();
-  auto pidfd = open_pidfd(pid);
-  Process child{pid, pidfd ? std::move(pidfd).value() : UniqueFd{}};
-  if (!pidfd) return std::move(pidfd).error();
+  Process child{pid, UniqueFd{}};
+  COFFER_TRY(child.pidfd_, open_pidfd(pid));
   int reason = 0;
   if (::read(failure.read.get(), &reason, sizeof reason) == sizeof reason) {
     return system_error("start " + printable(options.program), reason);

@@ -143,9 +143,9 @@ Result<> check_body(const Table& table) {
 Result<> check_scale(const Decimal& scale) {
   const bool positive = !scale.is_zero() && !scale.is_negative();
   // 10^-30 to 10^30 with at most as many digits: any float's range, and never a long text.
-  static const Decimal least = Decimal::from_scaled(1, 30);
-  static const Decimal most = *Decimal::parse("1e30");
-  if (positive && scale >= least && scale <= most && scale.on_grid(60)) return {};
+  static const Decimal kLeast = Decimal::from_scaled(1, 30);
+  static const Decimal kMost = *Decimal::parse("1e30");
+  if (positive && scale >= kLeast && scale <= kMost && scale.on_grid(60)) return {};
   return bad("scale: a number from 10^-30 to 10^30 with at most 60 digits after the point");
 }
 

@@ -126,11 +126,11 @@ Result<Tensor> read_tensor(const std::string& name, const Json& object) {
 }
 
 const Json::Object& object_of(StrictReader& in, std::string_view key) {
-  static const Json::Object none;
+  static const Json::Object kNone;
   const auto* members = in.any(key).as_object();
   if (members != nullptr) return *members;
   in.refuse(key, "must be an object");
-  return none;
+  return kNone;
 }
 
 Result<Metrics> read_metrics(StrictReader& in) {

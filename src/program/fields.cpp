@@ -112,21 +112,21 @@ std::vector<std::string> Fields::texts(std::string_view key) {
 }
 
 const Json::Array& Fields::list_if(std::string_view key) {
-  static const Json::Array none;
+  static const Json::Array kNone;
   const Json* value = find(key);
-  if (value == nullptr) return none;
+  if (value == nullptr) return kNone;
   if (const auto* items = value->as_array()) return *items;
   refuse(key, "must be a list");
-  return none;
+  return kNone;
 }
 
 const Json::Object& Fields::table_if(std::string_view key) {
-  static const Json::Object none;
+  static const Json::Object kNone;
   const Json* value = find(key);
-  if (value == nullptr) return none;
+  if (value == nullptr) return kNone;
   if (const auto* members = value->as_object()) return *members;
   refuse(key, "must be a table");
-  return none;
+  return kNone;
 }
 
 }  // namespace coffer::program::detail

@@ -83,10 +83,10 @@ class ManifestReader {
 };
 
 void ManifestReader::read_program() {
-  static const Known known{"name", "entry", "environment"};
+  static const Known kKnown{"name", "entry", "environment"};
   const Json* table = top_.need("program");
   if (table == nullptr) return;
-  Fields in{*table, "program", known};
+  Fields in{*table, "program", kKnown};
   out_.name = in.text("name");
   if (!is_name(out_.name)) in.refuse("name", "must be [a-z0-9][a-z0-9._-]{0,62}");
   out_.entry = in.texts("entry");
@@ -141,10 +141,10 @@ void ManifestReader::read_params() {
 }
 
 void ManifestReader::read_resources() {
-  static const Known known{"cpus", "memory", "time", "output", "gpus", "retry"};
+  static const Known kKnown{"cpus", "memory", "time", "output", "gpus", "retry"};
   const Json* table = top_.find("resources");
   if (table == nullptr) return;
-  Fields in{*table, "resources", known};
+  Fields in{*table, "resources", kKnown};
   Resources& r = out_.resources;
   r.cpus = static_cast<std::uint32_t>(in.count_or("cpus", r.cpus, {1, kCpusMax}));
   r.memory_bytes = quoted(in, "memory", r.memory_bytes, parse_size);

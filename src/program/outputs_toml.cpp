@@ -29,16 +29,16 @@ Domain read_domain(Fields& in) {
 }
 
 Result<Field> read_field(const std::string& name, const Json& table, const std::string& where) {
-  static const Known known{"min", "max", "digits", "optional", "clamp", "values"};
-  Fields in{table, where, known};
+  static const Known kKnown{"min", "max", "digits", "optional", "clamp", "values"};
+  Fields in{table, where, kKnown};
   Field field{.name = name, .domain = read_domain(in)};
   COFFER_CHECK(in.finish());
   return field;
 }
 
 Result<Column> read_column(const Json& table, const std::string& where) {
-  static const Known known{"name", "min", "max", "digits", "optional", "clamp", "values", "key"};
-  Fields in{table, where + "." + printable(table.text_or("name", "?"), 60), known};
+  static const Known kKnown{"name", "min", "max", "digits", "optional", "clamp", "values", "key"};
+  Fields in{table, where + "." + printable(table.text_or("name", "?"), 60), kKnown};
   Column column{.name = in.text("name"), .domain = read_domain(in), .key = in.flag_if("key")};
   COFFER_CHECK(in.finish());
   return column;
@@ -60,12 +60,12 @@ std::int32_t read_i32(Fields& in, std::string_view key) {
 }
 
 Result<Tensor> read_tensor(const std::string& name, const Json& table, const std::string& where) {
-  static const Known known{"shape", "dtype", "scale", "min", "max"};
-  if (is_dotted_name(table, known)) {
+  static const Known kKnown{"shape", "dtype", "scale", "min", "max"};
+  if (is_dotted_name(table, kKnown)) {
     return Error{Code::InvalidArgument,
                  where + ": a name with a dot must be quoted, \"a.b\" = { ... }"};
   }
-  Fields in{table, where, known};
+  Fields in{table, where, kKnown};
   Tensor tensor{.name = name, .shape = {}};
   (void)in.need("shape");
   for (const auto& item : in.list_if("shape")) {

@@ -74,7 +74,7 @@ std::optional<Opinion> by_uniqueness(const ColumnStats& stats, Type type) {
 std::optional<Opinion> by_name(const std::string& name, const ColumnStats& stats, Type type) {
   const auto hint = hint_of(words_of(name));
   if (!hint) return {};
-  const Opinion opinion{hint->kind, fmt::format("its name says '{}'", hint->word)};
+  Opinion opinion{hint->kind, fmt::format("its name says '{}'", hint->word)};
   const bool few = stats.values_complete() && stats.distinct() <= 20;
   switch (hint->kind) {
     case Kind::Date:

@@ -55,7 +55,8 @@ std::optional<std::vector<std::string>> split_values(std::string_view text) {
       continue;
     }
     if (text[i] == '\\') {
-      if (++i == text.size() || (text[i] != '|' && text[i] != '\\')) return {};
+      ++i;
+      if (i == text.size() || (text[i] != '|' && text[i] != '\\')) return {};
     }
     out.back() += text[i];
   }
