@@ -127,13 +127,14 @@ class Growing {
   std::string submit(const Caller& who, const std::string& envelope) {
     return must(front::submit_run(site(), who, envelope, "bench")).text_or("digest", "");
   }
-  const std::string& some_run() { return runs_[random_() % runs_.size()]; }
-  std::string some_dataset() {
-    return "clinic/" + dataset_id(std::uniform_int_distribution{1UL, datasets_}(random_)).substr(3);
-  }
-  std::uint64_t some_entry() { return random_() % site().tree.size(); }
+  const std::string& some_run() { return runs_[below(runs_.size())]; }
+  std::string some_dataset() { return "clinic/" + dataset_id(1 + below(datasets_)).substr(3); }
+  std::uint64_t some_entry() { return below(site().tree.size()); }
 
  private:
+  std::uint64_t below(std::uint64_t bound) {
+    return std::uniform_int_distribution<std::uint64_t>{0, bound - 1}(random_);
+  }
   static std::string dataset_id(std::size_t n) {
     return sha256("dataset " + std::to_string(n)).id("ds_");
   }
@@ -141,7 +142,7 @@ class Growing {
   // As the front's nouns do it, with what they keep beside the operation.
   Result<keeper::Reply> ask(const keeper::Request& request) {
     Json extra = Json::object({{"time", site().now_ms()}, {"user", kOwner.user}});
-    COFFER_TRY(auto done, front::append(site(), request, std::move(extra)));
+    COFFER_TRY(auto done, front::append(site(), request, extra));
     return keeper::Reply{std::move(done)};
   }
 

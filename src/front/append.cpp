@@ -166,6 +166,17 @@ Result<> check_against_keeper(Site& site) {
   return {};
 }
 
+namespace {
+
+// Partial tiles go when full ones stand for them; those of the last are left to who is reading.
+Result<> remove_partial_before(const std::filesystem::path& root, ledger::Tile tile) {
+  if (tile.width < ledger::kTileWidth || tile.index == 0) return {};
+  --tile.index;
+  return remove_tree(root / (tile.path() + ".p"));
+}
+
+}  // namespace
+
 Result<> publish_ledger(Site& site) {
   const std::uint64_t size = site.tree.size();
   if (site.published == size) return {};
@@ -181,6 +192,7 @@ Result<> publish_ledger(Site& site) {
       COFFER_TRY(const auto bytes, ledger::render_bundle(entries));
       COFFER_CHECK(write_file(path, bytes, 0644));
     }
+    COFFER_CHECK(remove_partial_before(root, tile));
   }
   COFFER_TRY(const auto checkpoint, site.db.row("SELECT text FROM checkpoint"));
   if (checkpoint) COFFER_CHECK(write_text(root / "checkpoint", checkpoint->text(0), 0644));

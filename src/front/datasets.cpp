@@ -130,8 +130,7 @@ Result<Json> add_version(Site& site, const Caller& caller, const std::string& na
   }
   COFFER_TRY(const auto key, parse_base64(post.keeper_key));
   COFFER_TRY(const auto done,
-             append(site, keeper::AddManifest{keeper::fresh_seed(), post.envelope, key},
-                    std::move(extra)));
+             append(site, keeper::AddManifest{keeper::fresh_seed(), post.envelope, key}, extra));
   use_up(site, post.chunk_list);
   if (!post.proposal.empty()) use_up(site, post.proposal);
   return Json::object({{"dataset", fmt::format("{}@v{}", name, manifest.version)},

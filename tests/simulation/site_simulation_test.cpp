@@ -433,6 +433,33 @@ TEST(SiteSimulation, SurvivesAFullOrFailingDiskAtAnyWrite) {
   }
 }
 
+// One partial tile is written for each checkpoint: what full ones replace goes.
+TEST(SiteSimulation, PartialTilesDoNotPileUp) {
+  Simulation simulation;
+  const auto data = simulation.fresh("data");
+  Machine machine{data, simulation.clock};
+  ASSERT_TRUE(machine.start());
+  ASSERT_TRUE(front::first_operator(machine.site()));
+  keeper::test::World world{machine.site().status.ledger_vkey, machine.site().status.seal_key,
+                            [&](const keeper::Request& request) { return machine.ask(request); }};
+  for (int i = 0; i < 800; ++i) {
+    const std::string name = "p" + std::to_string(i);
+    ASSERT_TRUE(front::add_user(machine.site(), {"operator", {"operator"}}, name, {"owner"}));
+    (void)world.person(name);
+  }
+  std::vector<std::string> partial;
+  for (const auto& entry : fs::recursive_directory_iterator(data / "ledger" / "tile")) {
+    if (entry.path().extension() == ".p") partial.push_back(entry.path().lexically_relative(data));
+  }
+  std::sort(partial.begin(), partial.end());
+  EXPECT_EQ(partial, (std::vector<std::string>{"ledger/tile/0/002.p", "ledger/tile/0/003.p",
+                                               "ledger/tile/1/000.p", "ledger/tile/entries/002.p",
+                                               "ledger/tile/entries/003.p"}));
+  const auto policy =
+      ledger::Policy::of_key(*ledger::VerifierKey::parse(machine.site().status.ledger_vkey));
+  EXPECT_TRUE(ledger::verify_directory(data / "ledger", policy));
+}
+
 // The front was stopped after the keeper's word and before its own: it hears only of the end.
 TEST(SiteSimulation, RunWhoseStartWasNeverHeardIsSettledWhenItEnds) {
   Simulation simulation;
