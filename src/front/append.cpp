@@ -107,6 +107,13 @@ Result<std::vector<ByteVector>> entry_bytes(Site& site, std::uint64_t first, std
   return out;
 }
 
+// Partial tiles go when full ones stand for them; those of the last are left to who is reading.
+Result<> remove_partial_before(const std::filesystem::path& root, ledger::Tile tile) {
+  if (tile.width < ledger::kTileWidth || tile.index == 0) return {};
+  --tile.index;
+  return remove_tree(root / (tile.path() + ".p"));
+}
+
 }  // namespace
 
 // The gap itself was written by whoever accepted it.
@@ -165,17 +172,6 @@ Result<> check_against_keeper(Site& site) {
   }
   return {};
 }
-
-namespace {
-
-// Partial tiles go when full ones stand for them; those of the last are left to who is reading.
-Result<> remove_partial_before(const std::filesystem::path& root, ledger::Tile tile) {
-  if (tile.width < ledger::kTileWidth || tile.index == 0) return {};
-  --tile.index;
-  return remove_tree(root / (tile.path() + ".p"));
-}
-
-}  // namespace
 
 Result<> publish_ledger(Site& site) {
   const std::uint64_t size = site.tree.size();
