@@ -1,6 +1,5 @@
 #include "api/server.h"
 
-#include <fmt/format.h>
 #include <signal.h>
 
 #include <cstdio>
@@ -103,7 +102,7 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
     services.draining = true;
     server.drain(kDrainPatience, [&] { loop.stop(); });
   }));
-  fmt::print("coffer server: ready on {}\n", address_of(options, server.port()));
+  (void)std::printf("coffer server: ready on %s\n", address_of(options, server.port()).c_str());
   (void)std::fflush(stdout);
   loop.run();
   site.on_event = [](const std::string&) {};

@@ -50,8 +50,9 @@ Result<Stopped> open_stopped(const std::filesystem::path& data,
                                                   .origin = {},
                                                   .master_key_command = master_key_command,
                                                   .identity = identity_of(kKeeperUid)});
-               if (!served) fmt::print(stderr, "keeper: {}\n", served.error().message);
-               return served ? 0 : 1;
+               if (served) return 0;
+               (void)std::fprintf(stderr, "keeper: %s\n", served.error().message.c_str());
+               return 1;
              }));
   keeper_side.second.reset();
   COFFER_TRY(ChannelPair front_side, make_channel_pair());
