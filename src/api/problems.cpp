@@ -143,6 +143,7 @@ constexpr std::array kRules{
     Rule{"expired", "grant_expired", Code::Denied},
     Rule{"not_yet", "grant_not_yet"},
     Rule{"revoked", "grant_revoked"},
+    Rule{"suspended", "grant_suspended"},
     Rule{"already_revoked", "grant_revoked"},
     Rule{"not_grantee", "grant_grantee"},
     Rule{"lane_not_granted", "grant_lane"},

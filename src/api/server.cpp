@@ -23,6 +23,7 @@ constexpr Duration kSweep = 60s;
 constexpr Duration kAdopt = 5s;
 constexpr Duration kCollect = std::chrono::hours{1};
 constexpr Duration kDrainPatience = 15s;
+constexpr Duration kTalk = 10s;
 
 void log_failure(const char* what, const Result<>& done) {
   if (!done) log_error("front", what, done.error());
@@ -48,6 +49,42 @@ class TickLog {
   const Clock& clock_;
   std::int64_t failed_{0};
   Instant say_again_{};
+};
+
+// Keeps the server silent from before an exclusive run starts until its slot. Between two such runs
+// everybody is answered for a while.
+class Quiet {
+ public:
+  Quiet(front::Site& site, net::Server& server) : site_(site), server_(server) {}
+
+  Result<> follow() {
+    COFFER_TRY(const auto need, front::need_of_quiet(site_));
+    const bool under_way = need == front::Quiet::UnderWay;
+    used_ = used_ || under_way || (offered_ && !site_.quiet);
+    if (used_ && !under_way) {
+      talk_until_ = site_.clock.now() + kTalk;
+      used_ = offered_ = false;
+    }
+    const bool talks = need == front::Quiet::No ||
+                       (need == front::Quiet::BeforeStart && site_.clock.now() < talk_until_);
+    if (talks == !paused_) return {};
+    paused_ = !talks;
+    site_.quiet = false;
+    if (talks) {
+      server_.resume();
+    } else {
+      server_.pause(kDrainPatience, [this] { site_.quiet = offered_ = paused_ && !used_; });
+    }
+    return {};
+  }
+
+ private:
+  front::Site& site_;
+  net::Server& server_;
+  bool paused_{false};
+  bool offered_{false};  // a run may have started since
+  bool used_{false};     // one did
+  Instant talk_until_{};
 };
 
 // The host is what was asked for, the port what the system gave.
@@ -83,10 +120,14 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
               }};
   COFFER_CHECK(peers.start());
   TickLog ticks{site.clock};
+  Quiet quiet{site, server};
+  COFFER_CHECK(quiet.follow());
   const auto tick = loop.every(kTick, [&] {
     peers.notice();
     front::send_archives(site);
-    ticks.note(front::tick(site));
+    auto done = front::tick(site);
+    if (done) done = quiet.follow();
+    ticks.note(done);
   });
   const auto sweep = loop.every(kSweep, [&] {
     log_failure("old uploads could not be removed", front::end_old_uploads(site));

@@ -2,10 +2,11 @@
 //
 // serve() runs until SIGTERM (it lets requests under way finish) or until the supervisor is gone.
 // Once it accepts, it prints one line: "coffer server: ready on http://127.0.0.1:7070".
-// Invariants: whatever a peer had not answered when its connection broke is sent to the next one;
-// what is due (slots, deadlines, the queue, the ledger's files) happens within 100 ms or so.
-// Errors: InvalidArgument (TLS files), Unavailable (no listener, the supervisor is gone).
-// Thread-safety: the loop thread. Source: protocol.md sections 2 and 4.
+// Invariants: nobody is answered while an exclusive run is under way; whatever a peer had not
+// answered when its connection broke is sent to the next one; what is due (slots, deadlines, the
+// queue, the ledger's files) happens within 100 ms or so. Errors: InvalidArgument (TLS files),
+// Unavailable (no listener, the supervisor is gone). Thread-safety: the loop thread. Source:
+// protocol.md sections 2 and 4.
 #pragma once
 
 #include <string>

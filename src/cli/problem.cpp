@@ -104,6 +104,13 @@ Error refused(std::string code, std::string text, std::string next) {
 }
 
 Error unreachable(std::string_view url, const Error& cause) {
+  if (cause.rule == "silent") {
+    return with_code(Code::Unavailable,
+                     {.code = cause.rule,
+                      .text = "no answer from " + std::string(url) + ": " + cause.message +
+                              "; during an exclusive run it answers nobody: try again later",
+                      .exit = kExitUnreachable});
+  }
   return with_code(Code::Unavailable,
                    {.code = "unreachable",
                     .text = "no answer from " + std::string(url) + ": " + cause.message,

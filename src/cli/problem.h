@@ -40,6 +40,7 @@ Error usage_error(std::string text, std::string next = {});
 // Asked for and refused here, before any server.
 Error refused(std::string code, std::string text, std::string next = {});
 // No server at that address (exit 3).
+// Code "silent": it took the connection and said nothing, as it does during an exclusive run.
 Error unreachable(std::string_view url, const Error& cause);
 // What a server answered with `status`: application/problem+json, or anything else.
 Error answered(int status, std::string_view body);

@@ -42,6 +42,9 @@ TEST(Problem, OfAPlainErrorHasTheCodeOfItsKind) {
 TEST(Problem, TellsTheThreeFailuresApart) {
   EXPECT_EQ(problem_of(usage_error("x")).exit, 2);
   EXPECT_EQ(problem_of(unreachable("http://x", Error{Code::Unavailable, "refused"})).exit, 3);
+  const auto silent = unreachable("http://x", Error{Code::Unavailable, "no"}.as("silent"));
+  EXPECT_EQ(problem_of(silent).exit, 3);
+  EXPECT_EQ(problem_of(silent).code, "silent");
   EXPECT_EQ(problem_of(answered(403, R"({"code":"denied","detail":"no"})")).exit, 1);
   EXPECT_EQ(problem_of(answered(503, R"({"code":"draining","detail":"later"})")).exit, 1);
 }

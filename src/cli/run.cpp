@@ -112,10 +112,15 @@ Result<Json> wait_for_run(Session& session, const std::string& id) {
   COFFER_TRY(Server * server, session.server());
   ProgressLine progress{session.terminal(), session.clock(), id};
   for (;;) {
-    COFFER_TRY(Json run, server->get(target({"v1", "runs", id})));
-    const std::string state = run.text_or("state", "");
+    auto run = server->get(target({"v1", "runs", id}));
+    if (!run) {
+      if (problem_of(run.error()).code != "silent") return std::move(run).error();
+      progress.step("no answer: the machine may be quiet for an exclusive run");
+      continue;
+    }
+    const std::string state = run->text_or("state", "");
     if (is_settled(state)) return run;
-    const std::string news = next_news(run);
+    const std::string news = next_news(*run);
     progress.step(state + (news.empty() ? "" : ", " + news));
     std::this_thread::sleep_for(kPollTime);
   }

@@ -6,6 +6,7 @@
 
 #include "front/append.h"
 #include "front/apply.h"
+#include "front/schedule.h"
 #include "front/uploads.h"
 #include "front/users.h"
 #include "grant/objects.h"
@@ -219,9 +220,10 @@ Result<Json> set_limit(Site& site, const Caller& caller, const std::string& name
 Result<> apply(const Applied& context, const keeper::SetLimit& op) {
   COFFER_TRY(const auto parsed, grant::parse_envelope(op.envelope));
   COFFER_TRY(const auto limit, grant::open<grant::Limit>(parsed));
-  return context.site.db.run(
+  COFFER_CHECK(context.site.db.run(
       "UPDATE datasets SET limit_envelope = ?, limit_sequence = ? WHERE id = ?",
-      {op.envelope, static_cast<std::int64_t>(limit.sequence), limit.dataset_id});
+      {op.envelope, static_cast<std::int64_t>(limit.sequence), limit.dataset_id}));
+  return ask_again_after_limit(context.site);
 }
 
 Result<Json> patch_dataset(Site& site, const Caller& caller, const std::string& name,

@@ -41,7 +41,8 @@ std::string state_of(const Site& site, const grant::Grant& terms,
   const auto now = site.clock.unix_time();
   if (budget.closed) return "revoked";
   if (now < terms.not_before) return "not_yet";
-  return now >= terms.until ? "expired" : "active";
+  if (now >= terms.until) return "expired";
+  return budget.losses >= keeper::kLossesMax ? "suspended" : "active";
 }
 
 Result<std::string> dataset_ref(Site& site, const db::Row& row, const grant::Grant& terms) {

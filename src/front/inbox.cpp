@@ -163,6 +163,19 @@ Result<> add_grant(Site& site, const Caller& caller, const db::Row& row, Items& 
   }
   COFFER_TRY(const auto budget, site.links.ask_keeper_for<keeper::BudgetReply>(
                                     keeper::GrantBudget{envelope.digest()}));
+  if (!budget.closed && budget.losses >= keeper::kLossesMax) {
+    const bool own = owner == caller.user;
+    items.push_back(
+        {.kind = "budget",
+         .subject = id,
+         .time = now,
+         .user = owner,
+         .dataset = dataset,
+         .text = fmt::format("{} on {} is suspended: runs were lost {} times{}", id, dataset,
+                             budget.losses, own ? "; look why before you sign" : ""),
+         .next = own ? fmt::format("coffer data limit {} --bits N", dataset)
+                     : "coffer grant show " + id});
+  }
   if (budget.closed || !mostly_used(budget)) return {};
   items.push_back({.kind = "budget",
                    .subject = id,

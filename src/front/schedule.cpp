@@ -50,8 +50,15 @@ Result<Load> present_load(Site& site) {
   return load;
 }
 
+Result<std::vector<db::Row>> queued_runs(Site& site, std::int64_t most) {
+  return site.db.rows(
+      "SELECT digest, envelope, exclusive FROM runs WHERE state = 'queued' AND attempt = 0 AND"
+      " wanted = '' ORDER BY submitted, digest LIMIT ?",
+      {most});
+}
+
 bool fits(const Site& site, const Load& load, const Candidate& run) {
-  if (load.exclusive || (run.exclusive && load.runs > 0)) return false;
+  if (load.exclusive || (run.exclusive && (load.runs > 0 || !site.quiet))) return false;
   return load.cpus + run.object.resources.cpus <= site.capacity.cpus &&
          load.memory_bytes + run.object.resources.memory_bytes <= site.capacity.memory_bytes;
 }
@@ -128,12 +135,41 @@ Result<> on_started(Site& site, const worker::Started& event) {
   return {};
 }
 
+// Asked of the keeper: a limit may have been signed since the worker was refused.
+Result<bool> awaits_limit(Site& site, const std::string& digest) {
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT g.digest, g.dataset FROM grants g JOIN run_grants r ON"
+                          " r.grant_digest = g.digest WHERE r.run = ?",
+                          {digest}));
+  for (const auto& row : rows) {
+    COFFER_TRY(const Digest grant, Digest::parse(row.text(0)));
+    COFFER_TRY(const auto under,
+               site.links.ask_keeper_for<keeper::BudgetReply>(keeper::GrantBudget{grant}));
+    COFFER_TRY(const auto over,
+               site.links.ask_keeper_for<keeper::BudgetReply>(keeper::DatasetBudget{row.text(1)}));
+    if (under.losses >= keeper::kLossesMax || over.closed) return true;
+  }
+  return false;
+}
+
+// Back into the queue, where it is passed over until the owner has signed. One that had started
+// before is the keeper's to end: as lost, at its last slot.
+Result<> put_back(Site& site, const std::string& digest) {
+  COFFER_TRY(const bool waits, awaits_limit(site, digest));
+  COFFER_CHECK(
+      site.db.run("UPDATE runs SET attempt = 0, wanted = ? WHERE digest = ? AND state ="
+                  " 'queued'",
+                  {std::string(waits ? worker::kAwaitsLimit : ""), digest}));
+  return schedule(site);
+}
+
 Result<> on_not_started(Site& site, const worker::NotStarted& event) {
   const std::string digest = event.run.text();
   log_line("front", "run did not start",
            {{"run", digest}, {"cause", event.cause}, {"message", event.message}});
   COFFER_CHECK(site.db.run("UPDATE runs SET problem = ? WHERE digest = ?",
                            {printable(event.message, 500), digest}));
+  if (event.cause == worker::kAwaitsLimit) return put_back(site, digest);
   const auto cause = event.cause == "cell_unproven" ? keeper::CancelCause::CellUnproven
                      : event.cause == "environment" ? keeper::CancelCause::Environment
                      : event.cause == "cancelled"   ? keeper::CancelCause::Cancelled
@@ -184,18 +220,27 @@ Result<> end_overdue(Site& site) {
 
 }  // namespace
 
+Result<Quiet> need_of_quiet(Site& site) {
+  COFFER_TRY(const Load load, present_load(site));
+  if (load.exclusive) return Quiet::UnderWay;
+  if (load.runs > 0 || site.links.worker() == nullptr) return Quiet::No;
+  COFFER_TRY(const auto next, queued_runs(site, 1));
+  if (next.empty() || next.front().integer(2) == 0) return Quiet::No;
+  COFFER_TRY(const auto building, site.db.row("SELECT 1 FROM environments WHERE state IN ('queued',"
+                                              " 'building') LIMIT 1"));
+  return building ? Quiet::No : Quiet::BeforeStart;
+}
+
 Result<> schedule(Site& site) {
   if (site.links.worker() == nullptr) return {};
-  COFFER_TRY(const auto queued,
-             site.db.rows("SELECT digest, envelope, exclusive FROM runs WHERE state ="
-                          " 'queued' AND attempt = 0 AND wanted = '' ORDER BY"
-                          " submitted, digest LIMIT 64"));
+  COFFER_TRY(const auto queued, queued_runs(site, 64));
   if (queued.empty()) return {};
   COFFER_TRY(Load load, present_load(site));
   for (const auto& row : queued) {
     COFFER_TRY(const Candidate run, candidate_of(row));
     if (!fits(site, load, run)) break;  // in order: nobody overtakes
     COFFER_CHECK(dispatch(site, run.digest));
+    site.quiet = false;  // the next exclusive run asks for it again
     load.cpus += run.object.resources.cpus;
     load.memory_bytes += run.object.resources.memory_bytes;
     load.exclusive = load.exclusive || run.exclusive;
@@ -204,7 +249,13 @@ Result<> schedule(Site& site) {
   return {};
 }
 
+Result<> ask_again_after_limit(Site& site) {
+  return site.db.run("UPDATE runs SET wanted = '' WHERE state = 'queued' AND wanted = ?",
+                     {std::string(worker::kAwaitsLimit)});
+}
+
 Result<> resume_worker(Site& site) {
+  COFFER_CHECK(ask_again_after_limit(site));
   COFFER_TRY(const auto rows,
              site.db.rows("SELECT digest FROM runs WHERE state IN ('queued','running')"
                           " AND attempt > 0 ORDER BY submitted, digest"));

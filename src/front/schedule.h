@@ -1,7 +1,7 @@
 // The queue: which run goes to the worker next, and what the front does as time passes.
 //
 // Runs start in order of submission as far as cpus and memory allow; an exclusive run starts when
-// nothing else runs, and nothing starts beside it.
+// nothing else runs, no environment is built and nobody is answered, and nothing starts beside it.
 // Invariants: a run holds its share of the machine until its slot, whatever it did before.
 // Errors: those of the database and the keeper. Thread-safety: the loop thread.
 // Source: protocol.md sections 4 and 5.
@@ -12,8 +12,16 @@
 
 namespace coffer::front {
 
-// Sends queued runs to the worker as far as there is room.
+// Whether nobody may be answered now. An exclusive run is under way until its slot, so that when
+// answers return tells no more than the slot does; one that is next waits for quiet to start.
+enum class Quiet : std::uint8_t { No, BeforeStart, UnderWay };
+Result<Quiet> need_of_quiet(Site& site);
+
+// Sends queued runs to the worker as far as there is room; an exclusive one once it is quiet.
 Result<> schedule(Site& site);
+
+// An owner signed a limit: queued runs that waited for one may start.
+Result<> ask_again_after_limit(Site& site);
 
 // The worker (re)connected: what was sent to the one before is sent again.
 Result<> resume_worker(Site& site);

@@ -86,6 +86,7 @@ struct Site {
   std::map<std::string, std::uint64_t> stored;  // bytes in the vault, by dataset id
   void count_stored(const std::string& dataset, std::int64_t change);
   std::deque<ArchiveUnderWay> archives;
+  bool quiet{false};  // nobody is answered: whoever serves the API says so (need_of_quiet)
 
   std::int64_t now_ms() const { return clock.unix_time().time_since_epoch().count(); }
   std::string uploads() const { return data / "front" / "uploads"; }

@@ -58,9 +58,8 @@ Result<Json> create_upload(Site& site, const Caller& caller, std::uint64_t lengt
   const UniqueFd file{
       ::open(path_of(site, id).c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600)};
   if (!file) return system_error("an upload", errno);
-  if (auto kept =
-          site.db.run("INSERT INTO uploads(id, user, length, created) VALUES(?,?,?,?)",
-                      {id, caller.user, static_cast<std::int64_t>(length), site.now_ms()});
+  if (auto kept = site.db.run("INSERT INTO uploads(id, user, length, created) VALUES(?,?,?,?)",
+                              {id, caller.user, static_cast<std::int64_t>(length), site.now_ms()});
       !kept) {
     (void)::unlink(path_of(site, id).c_str());
     return std::move(kept).error();

@@ -9,6 +9,9 @@ Json manifest_json(const grant::Grant& terms) {
   return Json{terms.manifest ? terms.manifest->text() : std::string("*")};
 }
 
+// Whether something signed in that second was certainly signed before.
+bool is_before(UnixTime issued, std::uint64_t then_ms) { return unix_ms(issued) + 1000 <= then_ms; }
+
 grant::VersionKeyBinding binding_of(const grant::Manifest& manifest, const Digest& digest) {
   return {manifest.dataset_id, manifest.owner_key, digest};
 }
@@ -154,7 +157,7 @@ Result<State::Effect> State::on(const SetLimit& op, std::uint64_t now_ms) {
                   fmt::format("field 'sequence' must be above {}", known->limit->sequence));
   }
   // A limit signed before entries were lost may be one that was lowered since.
-  if (known->frozen_ms && unix_ms(limit.issued) <= *known->frozen_ms) {
+  if (known->frozen_ms && is_before(limit.issued, *known->frozen_ms)) {
     return refuse(Code::FailedPrecondition, "frozen",
                   "entries were lost: field 'issued' must be after " +
                       render_time(unix_time(*known->frozen_ms)));
@@ -168,6 +171,10 @@ Result<State::Effect> State::on(const SetLimit& op, std::uint64_t now_ms) {
   Dataset& dataset = datasets_.at(limit.dataset_id);
   dataset.limit = limit;
   dataset.frozen_ms.reset();
+  for (const auto& digest : dataset.grants) {
+    GrantMemory& grant = grants_.at(digest);
+    if (!is_before(limit.issued, grant.lost_ms)) grant.losses = 0;
+  }
   Effect effect;
   append(effect, op.seed, now_ms,
          {"limit", Json::object({{"dataset_id", limit.dataset_id},

@@ -1,6 +1,7 @@
 // The state machine against the obvious map, over seeded random histories.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
 
 #include "keeper/test_world.h"
@@ -58,6 +59,22 @@ struct History {
     return out;
   }
 
+  bool is_suspended(const ModelRun& run) const {
+    return std::any_of(run.grants.begin(), run.grants.end(),
+                       [&](std::size_t grant) { return losses[grant] >= kLossesMax; });
+  }
+
+  void sign_limits() {
+    ++limits;
+    for (const std::string id : {kId, kOtherId}) {
+      auto limit = world.limit_object(world.stew, id, id == kId ? 1'000'000 : 3000);
+      limit.sequence = limits;
+      limit.issued = time_of(world.now + 1000);
+      world.append(SetLimit{world.seed(), render(grant::sign(limit, world.stew.sign))});
+    }
+    losses = {};
+  }
+
   void submit() {
     ModelRun run;
     run.grants.push_back(below(4));
@@ -74,7 +91,7 @@ struct History {
     run.request = request;
     run.digest = digest_of(request);
     run.quote = program::quote_of(request.resources, request.outputs).cost;
-    bool fits = true;
+    bool fits = !is_suspended(run);
     for (const auto grant : run.grants) {
       const auto wanted =
           sum(grant, &ModelRun::reserved) + sum(grant, &ModelRun::charged) + run.quote;
@@ -98,6 +115,10 @@ struct History {
           run.reserved = {};
           run.at = ModelRun::At::Over;
           return;
+        }
+        if (is_suspended(run)) {
+          EXPECT_EQ(world.rule(world.open(run.digest)), "suspended");
+          return sign_limits();
         }
         world.start(run.digest);
         run.at = ModelRun::At::Started;
@@ -141,6 +162,9 @@ struct History {
     run.charged = op.settled.charged;
     run.reserved = {};
     run.at = ModelRun::At::Over;
+    if (op.settled.ending == program::Ending::Lost) {
+      for (const auto grant : run.grants) ++losses[grant];
+    }
     for (std::size_t i = 0; i < op.settled.verdicts.size(); ++i) {
       if (op.settled.verdicts[i] != program::Verdict::Held) continue;
       run.reserved.bits += program::object_bits_max(run.request.outputs[i]);
@@ -171,6 +195,7 @@ struct History {
       ASSERT_EQ(budget.reserved, sum(i, &ModelRun::reserved));
       ASSERT_EQ(budget.spent, sum(i, &ModelRun::charged));
       ASSERT_TRUE((budget.reserved + budget.spent).within(budgets[i]));
+      ASSERT_EQ(budget.losses, losses[i]);
     }
     for (const std::string id : {kId, kOtherId}) {
       const auto budget = world.budget(id);
@@ -186,6 +211,8 @@ struct History {
   std::vector<Digest> grants;
   std::vector<program::Cost> budgets;
   std::vector<ModelRun> runs;
+  std::array<std::uint32_t, 4> losses{};  // by grant, since the last limit
+  std::uint64_t limits{1};
 };
 
 TEST(KeeperModel, SumsAreThoseOfTheRunsAndNothingIsOverspent) {

@@ -61,6 +61,9 @@ struct GrantMemory {
   program::Cost spent;
   std::uint64_t auto_spent{0};
   bool revoked{false};
+  // Losses since the owner's last limit; kLossesMax of them suspend the grant.
+  std::uint32_t losses{0};
+  std::uint64_t lost_ms{0};  // when the last one was settled
 };
 
 struct OutputMemory {

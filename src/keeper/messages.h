@@ -29,6 +29,7 @@
 namespace coffer::keeper {
 
 inline constexpr std::uint64_t kHeldMs = 14ULL * 24 * 3600 * 1000;  // then withheld
+inline constexpr std::uint32_t kLossesMax = 3;  // of runs under a grant: then it is suspended
 
 using Seed = std::array<std::byte, 32>;
 Seed fresh_seed();
@@ -294,6 +295,7 @@ struct BudgetReply {
   std::uint64_t auto_spent{0};  // of a grant: what no approver approved
   // A grant: revoked. A dataset: frozen until its owner signs a new limit.
   bool closed{false};
+  std::uint32_t losses{0};  // of a grant: how often a run under it was lost, since the last limit
 };
 enum class Phase : std::uint8_t {
   Submitted,  // reserved; maybe opened

@@ -134,7 +134,16 @@ Result<State::Effect> State::on(const Settle& op, std::uint64_t now_ms) {
   RunMemory& run = runs_.at(op.run);
   const auto before = run.reserved;
   move_sums(run, computed.settlement.reserved, computed.settlement.charged);
-  for (const auto& digest : run.grants) grants_.at(digest).auto_spent += computed.auto_spent;
+  // A start that was tried again was lost, too.
+  const bool lost = settled.ending == program::Ending::Lost;
+  const std::uint32_t losses = run.starts - 1 + (lost ? 1 : 0);
+  for (const auto& digest : run.grants) {
+    GrantMemory& grant = grants_.at(digest);
+    grant.auto_spent += computed.auto_spent;
+    if (losses == 0) continue;
+    grant.losses += losses;
+    grant.lost_ms = now_ms;
+  }
   for (std::size_t i = 0; i < settled.verdicts.size(); ++i) {
     const auto& reported = run.report->outputs[i];
     run.outputs.push_back({reported.name,

@@ -134,6 +134,58 @@ TEST(Settling, RunThatNobodyReportsIsLostAtItsLastSlot) {
   EXPECT_EQ(world.rule(Report{world.digest, 1, world.judged(world.run)}), "not_running");
 }
 
+// Three losses: one run lost twice over (it was tried again), one once.
+struct Suspended : Clinic {
+  Digest grant_digest = grant(stew, terms());
+  grant::Run queued = run_object({grant_digest}, manifest);
+
+  void lose(std::uint32_t starts) {
+    auto run = run_object({grant_digest}, manifest);
+    run.retry = starts - 1;
+    append(submit(ada, run));
+    for (std::uint32_t i = 1; i <= starts; ++i) start(digest_of(run), i);
+    now += 606'000;
+    append(settle(digest_of(run)));
+  }
+  std::string limit(std::uint64_t sequence, std::uint64_t issued_ms) {
+    auto anew = limit_object(stew, kId, 1'000'000);
+    anew.sequence = sequence;
+    anew.issued = time_of(issued_ms);
+    return rule(SetLimit{seed(), render(grant::sign(anew, stew.sign))});
+  }
+  std::string submit_one() { return rule(submit(ada, run_object({grant_digest}, manifest))); }
+
+  Suspended() {
+    append(submit(ada, queued));
+    lose(2);
+    EXPECT_EQ(budget(grant_digest).losses, 2U);
+    EXPECT_EQ(submit_one(), "");
+    lose(1);
+  }
+};
+
+TEST(Settling, RepeatedLossSuspendsTheGrantAndNoOther) {
+  Suspended clinic;
+  EXPECT_EQ(clinic.budget(clinic.grant_digest).losses, 3U);
+  EXPECT_EQ(clinic.submit_one(), "suspended");
+  EXPECT_EQ(clinic.rule(clinic.open(digest_of(clinic.queued))), "suspended");
+  const auto other = clinic.grant(clinic.stew, clinic.terms());
+  clinic.whole_run(clinic.ada, clinic.run_object({other}, clinic.manifest));
+  EXPECT_EQ(clinic.budget(other).losses, 0U);
+}
+
+TEST(Settling, SuspensionEndsWithALimitThatTheOwnerSignedAfterIt) {
+  Suspended clinic;
+  const auto lost_ms = clinic.now;
+  clinic.now += 10'000;
+  EXPECT_EQ(clinic.limit(2, lost_ms - 1000), "");  // one that was held back lifts nothing
+  EXPECT_EQ(clinic.submit_one(), "suspended");
+  EXPECT_EQ(clinic.limit(3, clinic.now), "");
+  EXPECT_EQ(clinic.budget(clinic.grant_digest).losses, 0U);
+  EXPECT_EQ(clinic.submit_one(), "");
+  EXPECT_EQ(clinic.rule(clinic.open(digest_of(clinic.queued))), "");
+}
+
 TEST(Settling, RefusedOutputsCostTheirVerdict) {
   Started1 world;
   auto report = world.judged(world.run);

@@ -95,13 +95,14 @@ Result<Reply> State::answer(const GrantBudget& query, std::uint64_t) const {
   if (found == grants_.end()) {
     return refuse(Code::NotFound, "no_such_grant", "no " + grant::grant_id(query.grant));
   }
-  const auto& [terms, reserved, spent, auto_spent, revoked] = found->second;
-  const auto& budgets = terms.budgets;
+  const GrantMemory& grant = found->second;
+  const auto& budgets = grant.terms.budgets;
   return Reply{BudgetReply{{budgets.bits, budgets.epsilon_milli, budgets.runs, budgets.cpu_ms},
-                           reserved,
-                           spent,
-                           auto_spent,
-                           revoked}};
+                           grant.reserved,
+                           grant.spent,
+                           grant.auto_spent,
+                           grant.revoked,
+                           grant.losses}};
 }
 
 Result<Reply> State::answer(const DatasetBudget& query, std::uint64_t) const {

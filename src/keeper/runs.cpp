@@ -140,6 +140,12 @@ Result<> State::usable(const RunMemory& run, std::uint64_t now_ms) const {
     const GrantMemory& grant = grants_.at(digest);
     const auto id = grant::grant_id(digest);
     if (grant.revoked) return refuse(Code::Denied, "revoked", id + " was revoked");
+    // What an older keeper accepted stands.
+    if (grant.losses >= kLossesMax && !reading_journal_) {
+      return refuse(Code::Denied, "suspended",
+                    fmt::format("{}: runs were lost {} times; a new limit of its owner lifts this",
+                                id, grant.losses));
+    }
     if (now_ms < unix_ms(grant.terms.not_before)) {
       return refuse(Code::Denied, "not_yet", id + " begins " + render_time(grant.terms.not_before));
     }

@@ -86,6 +86,7 @@ constexpr std::size_t kPiece = 64 << 10;
 constexpr std::size_t kHeadMax = 64 << 10;
 
 Error lost() { return Error{Code::Unavailable, "the connection to the server was lost"}; }
+Error silent() { return Error{Code::Unavailable, "the server has stopped answering"}.as("silent"); }
 
 struct FreeAddresses {
   void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
@@ -166,7 +167,7 @@ Result<> ClientCore::wait(short events, Instant deadline) const {
     if (::poll(&waiting, 1, static_cast<int>(most)) > 0) return {};
     if (clock_.now() < until) continue;
     if (until == deadline) return Error{Code::Cancelled, "the deadline passed"};
-    return Error{Code::Unavailable, "the server has stopped answering"};
+    return silent();
   }
 }
 
@@ -212,7 +213,7 @@ Result<> ClientCore::connect(Instant deadline) {
     const bool more = step.state == Io::WantRead || step.state == Io::WantWrite;
     if (auto waited = more ? wait(events_for(step.state), until) : Result<>{}; !waited) {
       hang_up();
-      return std::move(waited).error();
+      return clock_.now() < deadline ? silent() : std::move(waited).error();
     }
     if (more) continue;
     Error refused{Code::Unavailable,

@@ -4,12 +4,11 @@
 // against the host's name; there is no way to switch that off. A request is sent a second time only
 // when a kept connection turns out to be closed and the request is safe to repeat (GET, HEAD, or
 // marked `repeatable`). Redirects are not followed.
-// Errors: Unavailable (cannot connect, certificate refused, connection lost, answer is no HTTP),
-// Cancelled (the deadline passed, or a Progress said stop), InvalidArgument (the URL, a target or
-// header that cannot be sent), FailedPrecondition (a file cannot be read or written). An answer of
-// any status is no error.
-// Thread-safety: one thread at a time.
-// Source: RFC 9110, RFC 9112; WHATWG HTML section 9.2 (server-sent events).
+// Errors: Unavailable (cannot connect, certificate refused, connection lost, answer is no HTTP;
+// with rule "silent": connected, and then no answer), Cancelled (the deadline passed, or a Progress
+// said stop), InvalidArgument (the URL, a target or header that cannot be sent), FailedPrecondition
+// (a file cannot be read or written). An answer of any status is no error. Thread-safety: one
+// thread at a time. Source: RFC 9110, RFC 9112; WHATWG HTML section 9.2 (server-sent events).
 //
 //   COFFER_TRY(Client client, Client::open({.url = "https://coffer.example"}));
 //   COFFER_TRY(Answer answer, client.send({.method = "GET", .target = "/v1/whoami"}));

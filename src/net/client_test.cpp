@@ -143,7 +143,9 @@ TEST(Client, ADeadlineCancelsAndAStallIsUnavailable) {
   Client hurried = open_client(peer.url());
   EXPECT_EQ(hurried.send({.target = "/", .deadline = 50ms}).error().code, Code::Cancelled);
   Client bored = *Client::open({.url = peer.url(), .stall_time = 50ms});
-  EXPECT_EQ(bored.send({.target = "/"}).error().code, Code::Unavailable);
+  const auto heard_nothing = bored.send({.target = "/"});
+  EXPECT_EQ(heard_nothing.error().code, Code::Unavailable);
+  EXPECT_EQ(heard_nothing.error().rule, "silent");
 }
 
 // ---- Files -------------------------------------------------------------------------------------

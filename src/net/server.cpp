@@ -181,10 +181,28 @@ void ServerCore::kill_all() {
 }
 
 void ServerCore::drain(Duration patience, Task done) {
-  draining_ = true;
-  drained_ = std::move(done);
   accepting_.cancel();
   listener_.reset();
+  let_go(patience, std::move(done));
+}
+
+void ServerCore::pause(Duration patience, Task done) {
+  if (!listener_) return;
+  accepting_.pause();
+  let_go(patience, std::move(done));
+}
+
+void ServerCore::resume() {
+  if (!listener_) return;
+  later_.cancel();
+  drained_ = nullptr;
+  draining_ = false;
+  accepting_.change(Ready::Read);
+}
+
+void ServerCore::let_go(Duration patience, Task done) {
+  draining_ = true;
+  drained_ = std::move(done);
   later_ = loop_.after(patience, [this] { kill_all(); });
   const std::vector<std::shared_ptr<Connection>> all(connections_.begin(), connections_.end());
   for (const auto& connection : all) connection->drain();
@@ -293,5 +311,7 @@ Result<Server> Server::open(Loop& loop, UniqueFd listener, Handler& handler,
 std::uint16_t Server::port() const { return core_->port(); }
 std::size_t Server::connections() const { return core_->connections(); }
 void Server::drain(Duration patience, Task done) { core_->drain(patience, std::move(done)); }
+void Server::pause(Duration patience, Task done) { core_->pause(patience, std::move(done)); }
+void Server::resume() { core_->resume(); }
 
 }  // namespace coffer::net

@@ -140,6 +140,10 @@ class Server {
   // Stops to accept, closes what is idle and every EventStream, lets requests under way finish,
   // and calls `done` when all are gone or `patience` has passed.
   void drain(Duration patience, Task done);
+  // As drain(), but whoever connects meanwhile waits in the system's queue until resume(), and is
+  // served then. Neither does anything after drain().
+  void pause(Duration patience, Task done);
+  void resume();
 
  private:
   explicit Server(std::unique_ptr<detail::ServerCore> core);

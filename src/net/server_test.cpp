@@ -384,7 +384,7 @@ TEST(Server, PeersAreNamed) {
   EXPECT_TRUE(ends_with(client.hear_answer(), "127.0.0.1 loopback"));
 }
 
-// ---- Listening and draining --------------------------------------------------------------------
+// ---- Listening ---------------------------------------------------------------------------------
 
 TEST(Server, ListensOnlyWhereItCan) {
   const auto first = listen_on("127.0.0.1:0");
@@ -403,44 +403,6 @@ TEST(Server, ListensOnlyWhereItCan) {
   EXPECT_FALSE(Server::open(loop, file_with(""), handler));
   UniqueFd unbound{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   EXPECT_EQ(Server::open(loop, std::move(unbound), handler).error().code, Code::InvalidArgument);
-}
-
-TEST(Server, DrainsLettingRequestsUnderWayFinish) {
-  TestServer server;
-  std::optional<Reply> kept;
-  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
-  RawClient idle{server.port};
-  RawClient busy{server.port};
-  busy.say(get("/a") + get("/b"));
-  ASSERT_TRUE(server.eventually([&] { return kept && server.server->connections() == 2; }));
-  bool drained = false;
-  server.on_loop([&] { server.server->drain(1min, [&] { drained = true; }); });
-  EXPECT_TRUE(idle.closed_by_peer());
-  EXPECT_FALSE(RawClient{server.port}.connected());
-  server.on_loop([&] {
-    EXPECT_FALSE(drained);
-    std::move(*kept).send(Response::text(200, "finished"));
-  });
-  EXPECT_TRUE(server.eventually([&] { return drained; }));
-  const std::string answer = busy.hear_answer();
-  EXPECT_TRUE(ends_with(answer, "finished"));
-  EXPECT_NE(answer.find("Connection: close"), std::string::npos);
-  EXPECT_TRUE(busy.hear_all().empty()) << "the second request was not begun";
-  server.on_loop([&] { kept.reset(); });
-}
-
-TEST(Server, PatienceWithADrainEnds) {
-  TestServer server;
-  std::optional<Reply> kept;
-  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
-  RawClient busy{server.port};
-  busy.say(get("/a"));
-  ASSERT_TRUE(server.eventually([&] { return kept.has_value(); }));
-  bool drained = false;
-  server.on_loop([&] { server.server->drain(10ms, [&] { drained = true; }); });
-  EXPECT_TRUE(server.eventually([&] { return drained; }));
-  EXPECT_TRUE(busy.closed_by_peer());
-  server.on_loop([&] { kept.reset(); });
 }
 
 TEST(Server, MayBeDestroyedByItsOwnHandler) {

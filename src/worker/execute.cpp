@@ -236,7 +236,9 @@ void wait_until(const Clock& clock, std::uint64_t unix_ms) {
 NotStarted told(const Digest& digest, const Error& error) {
   NotStarted out{.run = digest, .cause = error.rule, .message = error.message};
   if (error.message.starts_with("cell_unproven")) out.cause = "cell_unproven";
-  if (out.cause != "cell_unproven" && out.cause != "environment" && out.cause != "revoked") {
+  if (error.rule == "suspended" || error.rule == "frozen") {
+    out.cause = kAwaitsLimit;
+  } else if (out.cause != "cell_unproven" && out.cause != "environment" && out.cause != "revoked") {
     out.cause = error.code == Code::Denied || error.code == Code::BudgetExhausted ? "revoked"
                                                                                   : "environment";
   }

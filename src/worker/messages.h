@@ -67,7 +67,9 @@ struct Ended {
   Digest run;
   friend bool operator==(const Ended&, const Ended&) = default;
 };
-// `cause`: cell_unproven, environment, revoked, cancelled or refused (the keeper's word).
+// `cause`: cell_unproven, environment, revoked, cancelled, or this: it may start once the owner has
+// signed a limit anew.
+inline constexpr std::string_view kAwaitsLimit = "awaits_limit";
 struct NotStarted {
   Digest run;
   std::string cause;

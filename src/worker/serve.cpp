@@ -186,10 +186,16 @@ class Worker {
   void take(const Execute& order) {
     const Digest digest = sha256(order.run);
     if (Job* known = find(digest.text())) {
-      for (const auto& event : known->told) tell_front(event);
-      // A supervisor that died without a last word: a new attempt, which the keeper judges.
-      const bool ended = !known->told.empty() && decode_is_last(known->told.back());
-      if (!known->over || ended) return;
+      // One that waited for a limit is asked for anew.
+      const bool waited = !known->told.empty() && awaits_limit(known->told.back());
+      if (!waited) {
+        for (const auto& event : known->told) tell_front(event);
+        // A supervisor that died without a last word: a new attempt, which the keeper judges.
+        const bool ended = !known->told.empty() && decode_is_last(known->told.back());
+        if (!known->over || ended) return;
+      } else if (!known->over) {
+        (void)known->process.wait(kPatience);  // it has nothing more to say
+      }
       jobs_.erase(jobs_.begin() + (known - jobs_.data()));
     }
     if (!launcher_) {
@@ -231,6 +237,11 @@ class Worker {
     });
   }
 
+  static bool awaits_limit(ByteView event) {
+    const auto decoded = decode_event(event);
+    const auto* told = decoded ? std::get_if<NotStarted>(&*decoded) : nullptr;
+    return told != nullptr && told->cause == kAwaitsLimit;
+  }
   static bool decode_is_last(ByteView event) {
     const auto decoded = decode_event(event);
     return decoded && !std::holds_alternative<Started>(*decoded);

@@ -44,9 +44,10 @@ class Runner(Client):
 
 
 class Owner(Client):
-    """Adds one version after the other."""
+    """Adds one version after the other, and looks after the grant."""
 
     def once(self):
+        self.world.look_after()
         table = self.world.directory / "more.csv"
         table.write_text("value\n" + "".join(f"{self.random.randrange(1000)}\n" for _ in range(1000)))
         said = self.world.stew.type(f"data add clinic/more {table} --replace", status=None)

@@ -27,6 +27,8 @@ class ServerCore {
 
   Result<> start();
   void drain(Duration patience, Task done);
+  void pause(Duration patience, Task done);
+  void resume();
   void remove(const std::shared_ptr<Connection>& connection, const std::string& address);
 
   Loop& loop() { return loop_; }
@@ -42,6 +44,7 @@ class ServerCore {
   bool make_room(const std::string& address);
   void add(UniqueFd fd, Peer peer);
   void kill_all();
+  void let_go(Duration patience, Task done);
   void finish_drain();
 
   Loop& loop_;

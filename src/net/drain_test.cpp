@@ -1,0 +1,103 @@
+// A server that stops, or is silent for a while: what is under way is finished first.
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "net/test_net.h"
+
+namespace coffer::net {
+namespace {
+
+std::string get(std::string_view path) {
+  return fmt::format("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", path);
+}
+
+TEST(Drain, DrainsLettingRequestsUnderWayFinish) {
+  TestServer server;
+  std::optional<Reply> kept;
+  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
+  RawClient idle{server.port};
+  RawClient busy{server.port};
+  busy.say(get("/a") + get("/b"));
+  ASSERT_TRUE(server.eventually([&] { return kept && server.server->connections() == 2; }));
+  bool drained = false;
+  server.on_loop([&] { server.server->drain(1min, [&] { drained = true; }); });
+  EXPECT_TRUE(idle.closed_by_peer());
+  EXPECT_FALSE(RawClient{server.port}.connected());
+  server.on_loop([&] {
+    EXPECT_FALSE(drained);
+    std::move(*kept).send(Response::text(200, "finished"));
+  });
+  EXPECT_TRUE(server.eventually([&] { return drained; }));
+  const std::string answer = busy.hear_answer();
+  EXPECT_TRUE(answer.ends_with("finished"));
+  EXPECT_NE(answer.find("Connection: close"), std::string::npos);
+  EXPECT_TRUE(busy.hear_all().empty()) << "the second request was not begun";
+  server.on_loop([&] { kept.reset(); });
+}
+
+TEST(Drain, PatienceWithADrainEnds) {
+  TestServer server;
+  std::optional<Reply> kept;
+  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
+  RawClient busy{server.port};
+  busy.say(get("/a"));
+  ASSERT_TRUE(server.eventually([&] { return kept.has_value(); }));
+  bool drained = false;
+  server.on_loop([&] { server.server->drain(10ms, [&] { drained = true; }); });
+  EXPECT_TRUE(server.eventually([&] { return drained; }));
+  EXPECT_TRUE(busy.closed_by_peer());
+  server.on_loop([&] { kept.reset(); });
+}
+
+TEST(Drain, WhoeverComesWhileItIsPausedIsServedWhenItGoesOn) {
+  TestServer server;
+  RawClient idle{server.port};
+  ASSERT_TRUE(server.eventually([&] { return server.server->connections() == 1; }));
+  bool quiet = false;
+  server.on_loop([&] { server.server->pause(1min, [&] { quiet = true; }); });
+  EXPECT_TRUE(idle.closed_by_peer());
+  ASSERT_TRUE(server.eventually([&] { return quiet; }));
+  RawClient early{server.port};
+  ASSERT_TRUE(early.connected());
+  early.say(get("/a"));
+  server.on_loop([&] { EXPECT_EQ(server.server->connections(), 0U); });
+  server.on_loop([&] { server.server->resume(); });
+  EXPECT_TRUE(early.hear_answer().starts_with("HTTP/1.1 200"));
+  RawClient late{server.port};
+  late.say(get("/b"));
+  EXPECT_TRUE(late.hear_answer().starts_with("HTTP/1.1 200"));
+}
+
+TEST(Drain, IsQuietOnceRequestsUnderWayAreAnswered) {
+  TestServer server;
+  std::optional<Reply> kept;
+  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
+  RawClient busy{server.port};
+  busy.say(get("/a"));
+  ASSERT_TRUE(server.eventually([&] { return kept.has_value(); }));
+  bool quiet = false;
+  server.on_loop([&] { server.server->pause(1min, [&] { quiet = true; }); });
+  server.on_loop([&] {
+    EXPECT_FALSE(quiet);
+    std::move(*kept).send(Response::text(200, "finished"));
+  });
+  EXPECT_TRUE(busy.hear_answer().ends_with("finished"));
+  EXPECT_TRUE(server.eventually([&] { return quiet; }));
+  server.on_loop([&] { kept.reset(); });
+}
+
+TEST(Drain, DrainsWhilePausedAndStaysDrained) {
+  TestServer server;
+  bool drained = false;
+  server.on_loop([&] {
+    server.server->pause(1min, [] {});
+    server.server->drain(1min, [&] { drained = true; });
+    server.server->resume();
+  });
+  EXPECT_TRUE(server.eventually([&] { return drained; }));
+  EXPECT_FALSE(RawClient{server.port}.connected());
+}
+
+}  // namespace
+}  // namespace coffer::net

@@ -1,0 +1,129 @@
+"""What bits do not count, and what stands against it: load of the machine (exclusive runs), outages (suspended grants)."""
+import datetime
+import os
+import pathlib
+import tempfile
+import threading
+import time
+import unittest
+import urllib.request
+
+from counting import Counting
+from harness import ROOT
+
+NAP = ROOT / "tests/e2e/programs/nap"
+
+
+def unix(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+class Probe(threading.Thread):
+    """Asks for /healthz again and again; remembers when it was answered, and by how much later than asked."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.url, self.over, self.answers = server.url + "/healthz", threading.Event(), []
+
+    def run(self):
+        while not self.over.wait(0.1):
+            asked = time.time()
+            urllib.request.urlopen(self.url, timeout=60).read()
+            self.answers.append((asked, time.time()))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.join(60)
+
+    def between(self, first, last):
+        return [answered for _, answered in self.answers if first <= answered <= last]
+
+
+class OutsideTheBits(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="coffer-bits-")
+        cls.addClassCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        cls.world = Counting(cls(), pathlib.Path(folder.name) / "s")
+        cls.server, cls.stew, cls.ada = cls.world.server, cls.world.stew, cls.world.ada
+        cls.addClassCleanup(cls.server.stop)
+
+    def nap(self, grant, seconds, more="", status=0):
+        return self.ada.ask(f"run {NAP} --grant {grant} --param seconds={seconds} {more}", status=status)
+
+    def wait(self, run):
+        return self.ada.ask(f"runs wait {run['id']}", status=None)
+
+    def lose(self, grant, count):
+        """Starts `count` runs side by side and kills what executes them."""
+        runs = [self.nap(grant, 7) for _ in range(count)]
+        end = time.monotonic() + 60
+        while any(self.ada.ask(f"runs show {run['id']}")["state"] != "running" for run in runs):
+            self.assertLess(time.monotonic(), end, "the runs did not start")
+            time.sleep(0.1)
+        time.sleep(0.5)
+        self.assertTrue(self.server.kill("worker"))
+        for run in runs:
+            self.assertEqual(self.wait(run)["cause"], "lost")
+
+    def test_nobody_is_answered_during_an_exclusive_run(self):
+        exclusive = self.world.give("alone", "--auto-bits 256 --exclusive")
+        with Probe(self.server) as probe:
+            alone = self.nap(exclusive, 3, "--wait")
+            beside = self.nap(self.world.grant, 3, "--wait")
+        for run in (alone, beside):
+            self.assertEqual(run["state"], "done", run)
+        started, ended = unix(alone["started"]) + 1, unix(alone["ended"])
+        self.assertGreater(ended, started)
+        self.assertEqual(probe.between(started, ended), [])
+        # Who asked meanwhile was answered afterwards; the same program under another grant silences nobody.
+        self.assertEqual(len([1 for asked, answered in probe.answers if asked < ended <= answered]), 1)
+        self.assertGreater(len(probe.between(unix(beside["started"]) + 1, unix(beside["ended"]))), 10)
+
+    def test_a_run_beside_an_exclusive_one_waits(self):
+        exclusive = self.world.give("waiting", "--auto-bits 256 --exclusive")
+        first, alone, last = self.nap(self.world.grant, 1), self.nap(exclusive, 1), self.nap(exclusive, 0)
+        first, alone, last = (self.wait(run) for run in (first, alone, last))
+        self.assertEqual([run["state"] for run in (first, alone, last)], ["done"] * 3)
+        self.assertGreaterEqual(unix(alone["started"]), unix(first["ended"]))
+        # Between two of them everybody is answered for a while.
+        self.assertGreaterEqual(unix(last["started"]), unix(alone["ended"]) + 9)
+
+    def test_repeated_loss_suspends_the_grant_until_its_owner_signs(self):
+        grant, other = self.world.give("lossy"), self.world.give("other")
+        self.lose(grant, 2)
+        self.assertEqual(self.ada.ask(f"grant show {grant}")["state"], "active")
+        self.lose(grant, 1)
+        self.assertEqual(self.ada.ask(f"grant show {grant}")["state"], "suspended")
+        self.ada.type(f"run {NAP} --grant {grant}", status=1, expect=rf"{grant}.*lost 3 times.*\[grant_suspended\]")
+        self.ada.type(f"quote {NAP} --grant {grant}", status=1, expect=f"{grant}.*lost 3 times")
+        self.stew.type("inbox", expect=rf"{grant} on clinic/tumours is suspended.*coffer data limit clinic/tumours")
+        self.assertEqual(self.nap(other, 0, "--wait")["state"], "done")
+        self.world.sign_limit()
+        self.assertEqual(self.ada.ask(f"grant show {grant}")["state"], "active")
+        self.assertEqual(self.nap(grant, 0, "--wait")["state"], "done")
+
+    def test_what_waited_in_the_queue_starts_when_the_owner_has_signed(self):
+        grant = self.world.give("queued")
+        self.lose(grant, 2)
+        running = self.nap(grant, 7)
+        full = self.nap(self.world.grant, 7)
+        queued = self.nap(grant, 0)
+        while self.ada.ask(f"runs show {running['id']}")["state"] != "running":
+            time.sleep(0.1)
+        time.sleep(0.5)
+        self.server.kill("worker")
+        self.assertEqual([self.wait(run)["cause"] for run in (running, full)], ["lost"] * 2)
+        time.sleep(2)
+        self.assertEqual(self.ada.ask(f"runs show {queued['id']}")["state"], "queued")
+        self.world.sign_limit()
+        self.assertEqual(self.wait(queued)["state"], "done")
+
+
+if __name__ == "__main__":
+    unittest.main()
