@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "api/problems.h"
 #include "base/log.h"
@@ -171,7 +172,11 @@ net::Intake Service::admit(const net::Head& head) {
     if (!into) return refuse(request->operation, into.error());
     return std::move(*into);
   }
-  return net::IntoMemory{request->route->access == Access::Token ? kBodyMax : kAnonymousBodyMax};
+  const bool token = request->route->access == Access::Token;
+  if (!head.headers.find("Content-Length") && !head.headers.find("Transfer-Encoding")) {
+    admitted_ = std::move(*request);
+  }
+  return net::IntoMemory{token ? kBodyMax : kAnonymousBodyMax};
 }
 
 Result<Json> Service::read_body(const Understood& request, const net::Request& given) const {
@@ -192,7 +197,8 @@ void Service::send(const Operation* operation, net::Response response, net::Repl
 }
 
 void Service::serve(net::Request request, net::Reply reply) {
-  auto understood = understand(request.head);
+  auto understood = admitted_ ? Result<Understood>{*std::exchange(admitted_, std::nullopt)}
+                              : understand(request.head);
   if (!understood) return send(nullptr, problem_response(understood.error()), std::move(reply));
   Call call{services_, request.head, understood->caller, understood->path};
   if (!std::holds_alternative<Receive>(understood->route->handler)) {

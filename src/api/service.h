@@ -52,6 +52,9 @@ class Service final : public net::Handler {
 
   Services& services_;
   std::vector<const Route*> routes_;
+  // A request without a body, between admit() and the serve() that follows at once. With a body the
+  // token is looked up again: it may have been replaced meanwhile.
+  std::optional<Understood> admitted_;
   RateLimit failures_;
 };
 

@@ -35,23 +35,6 @@ void add_between(TileKind kind, unsigned level, SizeRange sizes, std::vector<Til
   }
 }
 
-void add_replaced(TileKind kind, unsigned level, SizeRange sizes, std::vector<Tile>& out) {
-  const std::uint64_t before = hashes_at(level, sizes.from);
-  const std::uint64_t index = before / kTileWidth;
-  if (before % kTileWidth == 0 || hashes_at(level, sizes.to) / kTileWidth <= index) return;
-  out.push_back({kind, level, index, before % kTileWidth});
-}
-
-template <class Add>
-std::vector<Tile> each_level(SizeRange sizes, const Add& add) {
-  std::vector<Tile> out;
-  for (unsigned level = 0; hashes_at(level, sizes.to) > 0; ++level) {
-    add(TileKind::Hashes, level, sizes, out);
-  }
-  add(TileKind::Entries, 0, sizes, out);
-  return out;
-}
-
 Result<std::uint64_t> parse_index(const std::vector<std::string>& groups) {
   std::uint64_t index = 0;
   for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -106,9 +89,14 @@ Result<Tile> parse_path(std::string_view path) {
 
 std::vector<Tile> tiles_of(std::uint64_t size) { return tiles_between({.from = 0, .to = size}); }
 
-std::vector<Tile> tiles_between(SizeRange sizes) { return each_level(sizes, add_between); }
-
-std::vector<Tile> tiles_replaced(SizeRange sizes) { return each_level(sizes, add_replaced); }
+std::vector<Tile> tiles_between(SizeRange sizes) {
+  std::vector<Tile> out;
+  for (unsigned level = 0; hashes_at(level, sizes.to) > 0; ++level) {
+    add_between(TileKind::Hashes, level, sizes, out);
+  }
+  add_between(TileKind::Entries, 0, sizes, out);
+  return out;
+}
 
 Result<ByteVector> render_tile(const MerkleTree& tree, const Tile& tile) {
   if (tile.kind != TileKind::Hashes || tile.width < 1 || tile.width > kTileWidth) {

@@ -43,8 +43,6 @@ Result<Tile> parse_path(std::string_view path);
 std::vector<Tile> tiles_of(std::uint64_t size);
 // The files that a log of size `to` needs and a log of size `from` had not: what to write.
 std::vector<Tile> tiles_between(SizeRange sizes);
-// The partial files of size `from` that full ones of size `to` replace: what may be deleted.
-std::vector<Tile> tiles_replaced(SizeRange sizes);
 
 // The bytes of a hash tile. Errors: InvalidArgument (beyond the tree, or a bundle).
 Result<ByteVector> render_tile(const MerkleTree& tree, const Tile& tile);

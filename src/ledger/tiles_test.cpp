@@ -63,7 +63,7 @@ TEST(Tiles, SeventyThousandEntriesNeedTheseTiles) {
   EXPECT_TRUE(tiles_of(0).empty());
 }
 
-TEST(Tiles, WhatChangesAndWhatStaysMakeUpTheWhole) {
+TEST(Tiles, WhatChangesIsWhatWasNotThereBefore) {
   const auto paths = [](const std::vector<Tile>& tiles) {
     std::set<std::string> out;
     for (const Tile& tile : tiles) out.insert(tile.path());
@@ -77,11 +77,6 @@ TEST(Tiles, WhatChangesAndWhatStaysMakeUpTheWhole) {
       std::set<std::string> fresh;
       std::ranges::set_difference(after, before, std::inserter(fresh, fresh.end()));
       EXPECT_EQ(paths(tiles_between(sizes)), fresh) << from << " + " << step;
-      for (const Tile& tile : tiles_replaced(sizes)) {
-        EXPECT_TRUE(before.contains(tile.path())) << tile.path();
-        EXPECT_FALSE(after.contains(tile.path())) << tile.path();
-        EXPECT_TRUE(after.contains(Tile{tile.kind, tile.level, tile.index}.path())) << tile.path();
-      }
     }
   }
 }

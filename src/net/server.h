@@ -110,7 +110,8 @@ class Reply {
 class Handler {
  public:
   virtual ~Handler() = default;
-  // Decides on the head alone. A Response refuses: it is sent, and the body is not read.
+  // Decides on the head alone. A Response refuses: it is sent, and the body is not read. Of a
+  // request without a body serve() follows at once, before any other call.
   virtual Intake admit(const Head& head) = 0;
   virtual void serve(Request request, Reply reply) = 0;
   // The answer to a request that was refused before admit(), or whose body was: api/ renders
