@@ -229,6 +229,10 @@ Result<Json> cancel_run(Site& site, const Caller& caller, std::string_view id) {
   if (state != "queued" && state != "running") {
     return Error{Code::FailedPrecondition, "the run is over: it is " + state}.as("run_over");
   }
+  // What became of a run that has started, its machine says first: was it lost, that counts.
+  if (state == "running" && site.links.worker() == nullptr) {
+    return Error{Code::Unavailable, "the worker is not connected: try again in a moment"};
+  }
   COFFER_CHECK(end_run(site, digest, keeper::CancelCause::Cancelled));
   return run_json(site, digest);
 }

@@ -96,6 +96,7 @@ struct RunMemory {
   std::uint32_t attempt{0};
   std::uint32_t starts{0};
   bool attempt_started{false};
+  bool attempt_lost{false};  // and there is no other
   std::uint64_t started_ms{0};
   struct Cancelled {
     CancelCause cause{CancelCause::Cancelled};

@@ -134,8 +134,8 @@ Result<State::Effect> State::on(const Settle& op, std::uint64_t now_ms) {
   RunMemory& run = runs_.at(op.run);
   const auto before = run.reserved;
   move_sums(run, computed.settlement.reserved, computed.settlement.charged);
-  // A start that was tried again was lost, too.
-  const bool lost = settled.ending == program::Ending::Lost;
+  // A start that was tried again was lost, too, and so was one whose run was cancelled afterwards.
+  const bool lost = run.attempt_lost || settled.ending == program::Ending::Lost;
   const std::uint32_t losses = run.starts - 1 + (lost ? 1 : 0);
   for (const auto& digest : run.grants) {
     GrantMemory& grant = grants_.at(digest);

@@ -174,6 +174,20 @@ TEST(Settling, RepeatedLossSuspendsTheGrantAndNoOther) {
   EXPECT_EQ(clinic.budget(other).losses, 0U);
 }
 
+TEST(Settling, RunThatIsCancelledAfterItsMachineWasLostCountsAsLost) {
+  for (const bool lost : {false, true}) {
+    Started1 world;
+    if (lost) {
+      EXPECT_EQ(world.rule(world.open(world.digest, 2)), "no_retry");
+      EXPECT_EQ(world.rule(world.open(world.digest, 2)), "no_retry");  // asked again
+    }
+    world.append(Cancel{world.seed(), world.digest, CancelCause::Cancelled});
+    world.now += 606'000;
+    world.append(world.settle(world.digest));
+    EXPECT_EQ(world.budget(world.grant_digest).losses, lost ? 1U : 0U);
+  }
+}
+
 TEST(Settling, SuspensionEndsWithALimitThatTheOwnerSignedAfterIt) {
   Suspended clinic;
   const auto lost_ms = clinic.now;

@@ -8,6 +8,10 @@ namespace coffer::keeper {
 // The permit of an attempt that was opened and has not started; asked again, decided again.
 Result<Reply> State::answer(const Open& op, std::uint64_t now_ms) const {
   COFFER_TRY(const RunMemory* known, run(op.run));
+  if (known->attempt_lost) {
+    return refuse(Code::FailedPrecondition, "no_retry",
+                  "no retry was asked for, or no time is left");
+  }
   if (known->attempt != op.attempt || known->attempt_started) {
     return refuse(Code::FailedPrecondition, "wrong_attempt",
                   "this attempt has started, or another");

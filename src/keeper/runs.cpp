@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "keeper/detail/common.h"
 
@@ -284,8 +285,9 @@ Result<State::Effect> State::on(const Open& op, std::uint64_t now_ms) {
   if (known->starts > known->request.retry ||
       (known->starts > 0 &&
        elapsed_ms(*known, now_ms) + 1000 > known->request.resources.time_s * 1000)) {
-    return refuse(Code::FailedPrecondition, "no_retry",
-                  "no retry was asked for, or no time is left");
+    // The refusal is answer()'s; that the attempt was lost is remembered, however the run ends.
+    const bool known_before = std::exchange(runs_.at(op.run).attempt_lost, true);
+    return Effect{!known_before, {}};
   }
   COFFER_CHECK(usable(*known, now_ms));
   RunMemory& changed = runs_.at(op.run);

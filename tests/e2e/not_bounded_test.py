@@ -59,8 +59,8 @@ class OutsideTheBits(unittest.TestCase):
     def wait(self, run):
         return self.ada.ask(f"runs wait {run['id']}", status=None)
 
-    def lose(self, grant, count):
-        """Starts `count` runs side by side and kills what executes them."""
+    def lose(self, grant, count, cancel=False):
+        """Starts `count` runs side by side and kills what executes them; whoever cancels then hides nothing."""
         runs = [self.nap(grant, 7) for _ in range(count)]
         end = time.monotonic() + 60
         while any(self.ada.ask(f"runs show {run['id']}")["state"] != "running" for run in runs):
@@ -68,8 +68,11 @@ class OutsideTheBits(unittest.TestCase):
             time.sleep(0.1)
         time.sleep(0.5)
         self.assertTrue(self.server.kill("worker"))
+        if cancel:
+            time.sleep(2)
+            self.ada.type(f"runs cancel {runs[0]['id']}", expect="will be cancelled")
         for run in runs:
-            self.assertEqual(self.wait(run)["cause"], "lost")
+            self.assertEqual(self.wait(run)["cause"], "cancelled" if cancel else "lost")
 
     def test_nobody_is_answered_during_an_exclusive_run(self):
         exclusive = self.world.give("alone", "--auto-bits 256 --exclusive")
@@ -98,7 +101,7 @@ class OutsideTheBits(unittest.TestCase):
         grant, other = self.world.give("lossy"), self.world.give("other")
         self.lose(grant, 2)
         self.assertEqual(self.ada.ask(f"grant show {grant}")["state"], "active")
-        self.lose(grant, 1)
+        self.lose(grant, 1, cancel=True)
         self.assertEqual(self.ada.ask(f"grant show {grant}")["state"], "suspended")
         self.ada.type(f"run {NAP} --grant {grant}", status=1, expect=rf"{grant}.*lost 3 times.*\[grant_suspended\]")
         self.ada.type(f"quote {NAP} --grant {grant}", status=1, expect=f"{grant}.*lost 3 times")
