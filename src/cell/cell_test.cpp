@@ -17,7 +17,6 @@ namespace {
 using test::Cells;
 using test::Mode;
 using test::Outcome;
-using test::verdicts;
 
 class Cell : public Cells {};
 INSTANTIATE_TEST_SUITE_P(As, Cell, ::testing::Values(Mode::AsRoot, Mode::Rootless),

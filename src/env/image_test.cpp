@@ -213,7 +213,8 @@ TEST(Image, NoShortenedOrDamagedArchiveGetsTheParserIntoTrouble) {
     std::string bad = archive;
     for (int i = 0; i < 3; ++i) {
       state = state * 6364136223846793005U + 1442695040888963407U;
-      bad[static_cast<std::size_t>(state >> 33) % bad.size()] ^= static_cast<char>(state >> 24);
+      char& byte = bad[static_cast<std::size_t>(state >> 33) % bad.size()];
+      byte = static_cast<char>(byte ^ static_cast<char>(state >> 24));
     }
     bad.resize(bad.size() - static_cast<std::size_t>(state >> 40) % bad.size() / 2);
     (void)flatten(bad);

@@ -39,7 +39,7 @@ const std::vector<Piece> kTree{
 
 class Tree {
  public:
-  explicit Tree(std::vector<Piece> pieces = kTree) {
+  explicit Tree(const std::vector<Piece>& pieces = kTree) {
     auto made = TemporaryDirectory::make();
     EXPECT_TRUE(made);
     directory_.emplace(std::move(made).value());
@@ -71,7 +71,7 @@ class Tree {
 TEST(Seal, DigestIsTheSameWhateverOrderAndTimesTheFilesCameIn) {
   const Digest wanted = Tree{}.sealed().digest;
   std::mt19937 random{7};
-  for (int round = 0; round < 5; ++round) {
+  for (std::time_t round = 0; round < 5; ++round) {
     auto pieces = kTree;
     std::shuffle(pieces.begin(), pieces.end(), random);
     const Tree tree{pieces};

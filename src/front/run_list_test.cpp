@@ -37,8 +37,8 @@ class RunLists : public testing::TestWithParam<unsigned> {
     for (std::size_t i = 0; i < kRuns; ++i) add_run();
   }
   std::size_t chance(std::size_t below) { return random_() % below; }
-  void run(std::string_view sql, std::vector<db::Value> values) {
-    const auto done = site_->db.run(sql, std::move(values));
+  void run(std::string_view sql, const std::vector<db::Value>& values) {
+    const auto done = site_->db.run(sql, values);
     ASSERT_TRUE(done) << done.error().detail;
   }
 

@@ -47,7 +47,7 @@ TEST(Capacity, FallsBackToOneBitAPerson) {
 TEST(Capacity, SaysWhatCannotBeJudgedByReading) {
   EXPECT_EQ(rows_sentence(64000, 382, 569),
             "as an illustration, about 167 rows of 569 (29 percent) at 382 bits a row");
-  EXPECT_EQ(rows_sentence(569 * 382, 382, 569).find("trusting"), std::string::npos);
+  EXPECT_EQ(rows_sentence(569ULL * 382, 382, 569).find("trusting"), std::string::npos);
   EXPECT_NE(
       rows_sentence(10'000'000, 382, 569)
           .find("this cannot be judged by reading: you are trusting the program and its author"),

@@ -211,8 +211,8 @@ TEST(EvidenceBytes, SeesOtherFilesAsBytes) {
 // -----------------------------------------------------------------------------------
 
 const std::string& secret() {
-  static const std::string line = clinic().line(33);
-  return line;
+  static const std::string kLine = clinic().line(33);
+  return kLine;
 }
 std::string shape_of(std::size_t count) { return fmt::format("[{}]", count); }
 bool is_found_in(const std::string& dtype, const std::string& arriving, const std::string& data,

@@ -103,8 +103,8 @@ class Clinic {
 };
 
 inline const Clinic& clinic() {
-  static const Clinic instance;
-  return instance;
+  static const Clinic kInstance;
+  return kInstance;
 }
 
 }  // namespace coffer::gate

@@ -10,14 +10,14 @@ namespace coffer::gate {
 namespace {
 
 const Json& golden() {
-  static const Json file = [] {
+  static const Json kFile = [] {
     std::ifstream in(COFFER_GOLDEN_DIR "/protocol.json");
     const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
     auto json = Json::parse(text);
     EXPECT_TRUE(json);
     return *std::move(json);
   }();
-  return file;
+  return kFile;
 }
 
 std::string file_bytes(const Json& file) {

@@ -340,7 +340,7 @@ TEST(JudgeTensors, QuantisesByTheDecimalScale) {
 TEST(JudgeTensors, HoldsALargeTensorOnce) {
   const auto output = tensors_of(R"(w = { shape = [1000, 1000], dtype = "f16" }
 b = { shape = [3], dtype = "bool" })");
-  std::vector<float> values(1000 * 1000);
+  std::vector<float> values(1'000'000);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 2048);
   const std::string header =
       R"({"w":{"dtype":"F32","shape":[1000,1000],"data_offsets":[0,4000000]},)"

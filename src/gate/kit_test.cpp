@@ -48,12 +48,12 @@ Answer run_mode(int (*mode)(int, char**), std::vector<std::string> arguments,
 }
 
 const std::vector<program::Output>& outputs() {
-  static const std::vector<program::Output> two =
+  static const std::vector<program::Output> kTwo =
       outputs_of(output_toml("metrics", "metrics",
                              "[outputs.fields]\na = { min = 0, max = 255, digits = 0 }") +
                  output_toml("w", "tensors",
                              "[outputs.tensors]\nw = { shape = [40], dtype = \"i8\", scale = 1 }"));
-  return two;
+  return kTwo;
 }
 
 TEST(Kit, JudgesThePathItIsGiven) {

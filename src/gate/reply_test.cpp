@@ -10,11 +10,11 @@ namespace coffer::gate {
 namespace {
 
 const std::vector<program::Output>& three() {
-  static const std::vector<program::Output> outputs{
+  static const std::vector<program::Output> kOutputs{
       metrics_of("a = { min = 0, max = 5, digits = 0 }"),
       table_of("rows_max = 3\ncolumns = [{ name = \"v\", min = 0, max = 5, digits = 0 }]"),
       tensors_of(R"(w = { shape = [2], dtype = "bf16" })")};
-  return outputs;
+  return kOutputs;
 }
 
 // What the worker makes of these bytes from the judge.
