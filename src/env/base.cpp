@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -216,7 +217,20 @@ Result<> finish_base(const Job& job, const fs::path& root, const BasePlan& plan)
 
 }  // namespace
 
+Result<UniqueFd> lock_cache(const fs::path& cache, Wait wait) {
+  COFFER_CHECK(make_directories(cache, 0700));
+  UniqueFd lock{::open((cache / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+  if (!lock) return system_error("open the lock of the cache", errno);
+  const int how = wait == Wait::Now ? LOCK_EX | LOCK_NB : LOCK_EX;
+  while (::flock(lock.get(), how) != 0) {
+    if (errno == EWOULDBLOCK) return UniqueFd{};
+    if (errno != EINTR) return system_error("lock the cache", errno);
+  }
+  return lock;
+}
+
 Result<BasePlan> plan_base(const Job& job, const std::vector<std::string>& more) {
+  COFFER_TRY(const UniqueFd lock, lock_cache(job.cache, Wait::UntilFree));
   COFFER_CHECK(write_apt_settings(job));
   job.report(Stage::Base, 1);
   COFFER_CHECK(update_lists(job));
@@ -248,6 +262,8 @@ Result<BasePlan> plan_base(const Job& job, const std::vector<std::string>& more)
 Result<fs::path> provide_base(const Job& job, const BasePlan& plan) {
   const fs::path kept = job.cache / "base" / hex(plan.key.bytes);
   if (fs::is_directory(kept)) return kept;
+  COFFER_TRY(const UniqueFd lock, lock_cache(job.cache, Wait::UntilFree));
+  if (fs::is_directory(kept)) return kept;  // another server has made it meanwhile
   COFFER_CHECK(make_directories(job.cache / "base", 0755));
   const fs::path archives = apt_state(job) / "archives";
   COFFER_CHECK(remove_tree(archives));

@@ -10,11 +10,13 @@
 // a time.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "crypto/crypto.h"
 #include "env/job.h"
 
@@ -29,6 +31,12 @@ struct BasePlan {
 
 // What apt would install for a base with these packages beside the usual ones.
 Result<BasePlan> plan_base(const Job& job, const std::vector<std::string>& more);
+
+// The cache may be shared by the servers of a machine: who makes a base in it, or removes what was
+// left half made, holds this. Waits for it, or answers nothing where it is held and `now` is asked
+// for. Errors: Unavailable.
+enum class Wait : std::uint8_t { Now, UntilFree };
+Result<UniqueFd> lock_cache(const std::filesystem::path& cache, Wait wait);
 
 // The base in the cache, made first if it is not there. Never write into it.
 Result<std::filesystem::path> provide_base(const Job& job, const BasePlan& plan);

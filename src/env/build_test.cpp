@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "env/base.h"
 #include "env/builder_test_kit.h"
 #include "env/host.h"
 #include "env/image_test_kit.h"
@@ -106,6 +107,26 @@ class ImageBuilds : public testing::Test {
   }
   TemporaryDirectory directory_;
 };
+
+TEST_F(ImageBuilds, RemovesAHalfMadeBaseUnlessSomebodyIsMakingIt) {
+  const fs::path cache = directory_.path() / "cache";
+  const fs::path half = cache / "base/half-0123";
+  fs::create_directories(half / "usr");
+  {
+    const auto making = lock_cache(cache, Wait::UntilFree);
+    ASSERT_TRUE(making && *making);
+    Builder beside = builder();
+    send_archive(beside, "no archive");
+    beside.send(build_of(sha256("no archive")));
+    EXPECT_NE(failure(beside), "no failure");  // it has started, and cleaned up
+    EXPECT_TRUE(fs::exists(half));
+  }
+  Builder alone = builder();
+  send_archive(alone, "no archive");
+  alone.send(build_of(sha256("no archive")));
+  EXPECT_NE(failure(alone), "no failure");
+  EXPECT_FALSE(fs::exists(half));
+}
 
 const std::string kImage = archive_of({{raw_tar({{"bin/", '5', "", "", 0755},
                                                  {"bin/tool", '0', "#!/bin/sh\n", "", 0755},

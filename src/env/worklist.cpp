@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "env/base.h"
 #include "os/files.h"
 
 namespace coffer::env {
@@ -50,7 +51,10 @@ Result<> Worklist::clean() {
   for (const auto& entry : fs::directory_iterator(workshop_.environments, ignored)) {
     if (entry.path().filename().string().starts_with('.')) old.push_back(entry.path());
   }
+  // What another server is making just now is no leftover.
+  const auto alone = lock_cache(workshop_.cache, Wait::Now);
   for (const auto& entry : fs::directory_iterator(workshop_.cache / "base", ignored)) {
+    if (!alone || !*alone) break;
     if (entry.path().filename().string().starts_with("half-")) old.push_back(entry.path());
   }
   for (const auto& path : old) COFFER_CHECK(remove_tree(path));

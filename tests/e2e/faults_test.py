@@ -95,6 +95,7 @@ class FullDisk(Faults):
             time.sleep(2)
             runs = self.world.settle()
         self.assertIsNone(self.server.process.poll(), self.say(f"the server ended:\n{self.server.last_words()}"))
+        self.world.look_after()
         self.world.check(self.told)
 
     def is_refused(self, person, line):
@@ -105,7 +106,7 @@ class FullDisk(Faults):
         if run and "id" in run:
             self.told.append(run["id"])
         else:
-            self.assertRegex(str(run), "(?i)disk is full|no space left", self.say("the refusal"))
+            self.assertRegex(str(run), "(?i)disk is full|no space left|grant_suspended", self.say("the refusal"))
 
     def test_during_add(self):
         big = self.folder / "big.bin"
@@ -153,6 +154,7 @@ class FullDisk(Faults):
         self.finish()
 
     def finish(self):
+        self.world.look_after()
         self.submit()
         self.world.settle()
         self.assertEqual(self.world.check(self.told)[self.told[-1]]["state"], "done", self.say("the last run"))
