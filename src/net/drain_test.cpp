@@ -12,42 +12,48 @@ std::string get(std::string_view path) {
   return fmt::format("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", path);
 }
 
-TEST(Drain, DrainsLettingRequestsUnderWayFinish) {
-  TestServer server;
+// One request is under way: its Reply is kept.
+struct BusyServer : TestServer {
+  explicit BusyServer(const std::string& said) {
+    handler.serve_with = [this](Request, Reply reply) { kept.emplace(std::move(reply)); };
+    busy.emplace(port);
+    busy->say(said);
+    EXPECT_TRUE(eventually([this] { return kept.has_value(); }));
+  }
+  ~BusyServer() {
+    on_loop([this] { kept.reset(); });
+  }
+  void finish() { std::move(*kept).send(Response::text(200, "finished")); }
+
   std::optional<Reply> kept;
-  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
+  std::optional<RawClient> busy;
+};
+
+TEST(Drain, DrainsLettingRequestsUnderWayFinish) {
+  BusyServer server{get("/a") + get("/b")};
   RawClient idle{server.port};
-  RawClient busy{server.port};
-  busy.say(get("/a") + get("/b"));
-  ASSERT_TRUE(server.eventually([&] { return kept && server.server->connections() == 2; }));
+  ASSERT_TRUE(server.eventually([&] { return server.server->connections() == 2; }));
   bool drained = false;
   server.on_loop([&] { server.server->drain(1min, [&] { drained = true; }); });
   EXPECT_TRUE(idle.closed_by_peer());
   EXPECT_FALSE(RawClient{server.port}.connected());
   server.on_loop([&] {
     EXPECT_FALSE(drained);
-    std::move(*kept).send(Response::text(200, "finished"));
+    server.finish();
   });
   EXPECT_TRUE(server.eventually([&] { return drained; }));
-  const std::string answer = busy.hear_answer();
+  const std::string answer = server.busy->hear_answer();
   EXPECT_TRUE(answer.ends_with("finished"));
   EXPECT_NE(answer.find("Connection: close"), std::string::npos);
-  EXPECT_TRUE(busy.hear_all().empty()) << "the second request was not begun";
-  server.on_loop([&] { kept.reset(); });
+  EXPECT_TRUE(server.busy->hear_all().empty()) << "the second request was not begun";
 }
 
 TEST(Drain, PatienceWithADrainEnds) {
-  TestServer server;
-  std::optional<Reply> kept;
-  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
-  RawClient busy{server.port};
-  busy.say(get("/a"));
-  ASSERT_TRUE(server.eventually([&] { return kept.has_value(); }));
+  BusyServer server{get("/a")};
   bool drained = false;
   server.on_loop([&] { server.server->drain(10ms, [&] { drained = true; }); });
   EXPECT_TRUE(server.eventually([&] { return drained; }));
-  EXPECT_TRUE(busy.closed_by_peer());
-  server.on_loop([&] { kept.reset(); });
+  EXPECT_TRUE(server.busy->closed_by_peer());
 }
 
 TEST(Drain, WhoeverComesWhileItIsPausedIsServedWhenItGoesOn) {
@@ -70,21 +76,15 @@ TEST(Drain, WhoeverComesWhileItIsPausedIsServedWhenItGoesOn) {
 }
 
 TEST(Drain, IsQuietOnceRequestsUnderWayAreAnswered) {
-  TestServer server;
-  std::optional<Reply> kept;
-  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
-  RawClient busy{server.port};
-  busy.say(get("/a"));
-  ASSERT_TRUE(server.eventually([&] { return kept.has_value(); }));
+  BusyServer server{get("/a")};
   bool quiet = false;
   server.on_loop([&] { server.server->pause(1min, [&] { quiet = true; }); });
   server.on_loop([&] {
     EXPECT_FALSE(quiet);
-    std::move(*kept).send(Response::text(200, "finished"));
+    server.finish();
   });
-  EXPECT_TRUE(busy.hear_answer().ends_with("finished"));
+  EXPECT_TRUE(server.busy->hear_answer().ends_with("finished"));
   EXPECT_TRUE(server.eventually([&] { return quiet; }));
-  server.on_loop([&] { kept.reset(); });
 }
 
 TEST(Drain, DrainsWhilePausedAndStaysDrained) {
