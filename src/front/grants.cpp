@@ -42,7 +42,7 @@ std::string state_of(const Site& site, const grant::Grant& terms,
   if (budget.closed) return "revoked";
   if (now < terms.not_before) return "not_yet";
   if (now >= terms.until) return "expired";
-  return budget.losses >= keeper::kLossesMax ? "suspended" : "active";
+  return keeper::is_suspended(budget.losses) ? "suspended" : "active";
 }
 
 Result<std::string> dataset_ref(Site& site, const db::Row& row, const grant::Grant& terms) {

@@ -163,7 +163,7 @@ Result<> add_grant(Site& site, const Caller& caller, const db::Row& row, Items& 
   }
   COFFER_TRY(const auto budget, site.links.ask_keeper_for<keeper::BudgetReply>(
                                     keeper::GrantBudget{envelope.digest()}));
-  if (!budget.closed && budget.losses >= keeper::kLossesMax) {
+  if (!budget.closed && keeper::is_suspended(budget.losses)) {
     const bool own = owner == caller.user;
     items.push_back(
         {.kind = "budget",

@@ -147,7 +147,7 @@ Result<bool> awaits_limit(Site& site, const std::string& digest) {
                site.links.ask_keeper_for<keeper::BudgetReply>(keeper::GrantBudget{grant}));
     COFFER_TRY(const auto over,
                site.links.ask_keeper_for<keeper::BudgetReply>(keeper::DatasetBudget{row.text(1)}));
-    if (under.losses >= keeper::kLossesMax || over.closed) return true;
+    if (keeper::is_suspended(under.losses) || over.closed) return true;
   }
   return false;
 }

@@ -30,6 +30,7 @@ namespace coffer::keeper {
 
 inline constexpr std::uint64_t kHeldMs = 14ULL * 24 * 3600 * 1000;  // then withheld
 inline constexpr std::uint32_t kLossesMax = 3;  // of runs under a grant: then it is suspended
+constexpr bool is_suspended(std::uint32_t losses) { return losses >= kLossesMax; }
 
 using Seed = std::array<std::byte, 32>;
 Seed fresh_seed();

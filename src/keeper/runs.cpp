@@ -142,7 +142,7 @@ Result<> State::usable(const RunMemory& run, std::uint64_t now_ms) const {
     const auto id = grant::grant_id(digest);
     if (grant.revoked) return refuse(Code::Denied, "revoked", id + " was revoked");
     // What an older keeper accepted stands.
-    if (grant.losses >= kLossesMax && !reading_journal_) {
+    if (is_suspended(grant.losses) && !reading_journal_) {
       return refuse(Code::Denied, "suspended",
                     fmt::format("{}: runs were lost {} times; a new limit of its owner lifts this",
                                 id, grant.losses));
