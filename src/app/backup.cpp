@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <map>
+#include <set>
 
 #include "app/backup_head.h"
 #include "app/stopped.h"
@@ -25,7 +26,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kUnfinished = "backup.unfinished";
-constexpr int kTries = 3;
+constexpr int kTries = 100;
 constexpr std::size_t kBlock = 1 << 20;
 
 struct Order {
@@ -137,17 +138,23 @@ class Backup {
   Backup(const Order& order, const fs::path& to, cli::Terminal& terminal)
       : order_(order), to_(to), progress_(terminal, clock_, "backup") {}
 
+  // Files first, so that few are new once the state is fixed. A file that the state names and that
+  // was not found was removed after that, which the next state knows; named again, it is lost.
   Result<BackupHead> make() {
+    COFFER_CHECK(copy_files());
+    std::set<std::string> missed;
     for (int i = 0; i < kTries; ++i) {
       COFFER_CHECK(copy_state(order_.data, to_));
       COFFER_CHECK(copy_files());
-      COFFER_TRY(const auto absent, find_absent());
+      COFFER_TRY(auto absent, find_absent());
       if (absent.empty()) return write_head();
-      absent_ = absent.front();
+      for (const auto& path : absent) {
+        if (missed.contains(path)) return lost(path);
+      }
+      missed = std::move(absent);
     }
-    return Error{Code::Corrupt, "the database names " + absent_ + ", which is not there"}
-        .as("file_missing")
-        .then("bring it back from an older backup");
+    return Error{Code::Unavailable, "datasets are removed faster than they can be copied"}.then(
+        "wait until less is removed, then try again");
   }
 
  private:
@@ -158,7 +165,13 @@ class Backup {
     std::size_t number = 0;
     for (const auto& path : paths) {
       ++number;
-      if (files_.contains(path)) continue;
+      if (const auto known = files_.find(path); known != files_.end()) {
+        if (is_still_there(from.get(), known->second)) continue;
+        // A run that was tried again has sealed its outputs anew.
+        if (::unlinkat(to.get(), path.c_str(), 0) != 0) return system_error("copy again", errno);
+        bytes_ -= known->second.bytes;
+        files_.erase(known);
+      }
       auto copied = copy_stored({.from = from.get(), .to = to.get(), .path = path});
       if (!copied && copied.error().code == Code::NotFound) continue;  // removed meanwhile
       if (!copied) return std::move(copied).error();
@@ -170,14 +183,20 @@ class Backup {
     return {};
   }
 
-  Result<std::vector<std::string>> find_absent() {
+  static Error lost(const std::string& path) {
+    return Error{Code::Corrupt, "the database names " + path + ", which is not there"}
+        .as("file_missing")
+        .then("bring it back from an older backup");
+  }
+
+  Result<std::set<std::string>> find_absent() {
     COFFER_TRY(const auto site, front::open_site(to_, clock_));
     entries_ = site->tree.size();
     COFFER_TRY(const auto named, front::named_paths(*site));
-    std::vector<std::string> out;
+    std::set<std::string> out;
     std::error_code ignored;
     for (const auto& path : named) {
-      if (!files_.contains(path) && !fs::exists(to_ / path, ignored)) out.push_back(path);
+      if (!files_.contains(path) && !fs::exists(to_ / path, ignored)) out.insert(path);
     }
     return out;
   }
@@ -220,7 +239,6 @@ class Backup {
   SystemClock clock_;
   cli::ProgressLine progress_;
   std::map<std::string, StoredFile> files_;
-  std::string absent_;
   std::uint64_t entries_{0};
   std::uint64_t bytes_{0};
 };

@@ -64,6 +64,12 @@ Result<> make_way(int root, const std::string& path) {
   return {};
 }
 
+FileVersion version_of(const struct stat& status) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  return {.inode = status.st_ino,
+          .changed_ns = status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec};
+}
+
 Error bad_line(std::size_t number) {
   return Error{Code::Corrupt, fmt::format("line {} of the backup's list is none", number)};
 }
@@ -94,7 +100,10 @@ Result<StoredFile> copy_stored(const CopyOrder& order) {
   COFFER_CHECK(make_way(order.to, order.path));
   COFFER_TRY(const UniqueFd to,
              open_beneath(order.to, order.path, O_WRONLY | O_CREAT | O_EXCL, 0600));
-  StoredFile out{.path = order.path, .digest = {}, .mode = status.st_mode & 0777U};
+  StoredFile out{.path = order.path,
+                 .digest = {},
+                 .mode = status.st_mode & 0777U,
+                 .version = version_of(status)};
   Sha256 digest;
   ByteVector block(kBlock);
   for (;;) {
@@ -111,6 +120,12 @@ Result<StoredFile> copy_stored(const CopyOrder& order) {
   out.digest = digest.finish();
   if (::fchmod(to.get(), out.mode) != 0) return system_error("set the mode of a file", errno);
   return out;
+}
+
+bool is_still_there(int from, const StoredFile& file) {
+  struct stat status {};
+  return ::fstatat(from, file.path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+         version_of(status) == file.version;
 }
 
 Result<> check_name(const StoredFile& file) {

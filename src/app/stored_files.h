@@ -23,11 +23,19 @@
 
 namespace coffer::app {
 
+// Which file lay under a name: one that was put in its place is another.
+struct FileVersion {
+  std::uint64_t inode{0};
+  std::int64_t changed_ns{0};
+  friend bool operator==(const FileVersion&, const FileVersion&) = default;
+};
+
 struct StoredFile {
   std::string path;
   Digest digest;
   mode_t mode{0600};
   std::uint64_t bytes{0};
+  FileVersion version{};  // of the one it was copied from; not listed
   friend bool operator==(const StoredFile&, const StoredFile&) = default;
 };
 
@@ -42,6 +50,9 @@ struct CopyOrder {
 };
 // Into a new file; the directories on the way are made.
 Result<StoredFile> copy_stored(const CopyOrder& order);
+
+// Whether the file it was copied from still lies there.
+bool is_still_there(int from, const StoredFile& file);
 
 // A chunk or a list is named by its digest.
 Result<> check_name(const StoredFile& file);

@@ -85,6 +85,18 @@ TEST_F(CopyOfStoredFiles, BringsBytesModeAndDigest) {
             Code::NotFound);
 }
 
+TEST_F(CopyOfStoredFiles, IsKnownToBeOldWhenAnotherFileTookTheName) {
+  const std::string path = "runs/" + kName + "/m.sealed";
+  put(path, "first");
+  const auto copied = copy_stored({.from = from_.get(), .to = to_.get(), .path = path});
+  ASSERT_TRUE(copied);
+  EXPECT_TRUE(is_still_there(from_.get(), *copied));
+  put(path, "other");
+  EXPECT_FALSE(is_still_there(from_.get(), *copied));
+  std::filesystem::remove(folder_->path() / "from" / path);
+  EXPECT_FALSE(is_still_there(from_.get(), *copied));
+}
+
 TEST_F(CopyOfStoredFiles, FollowsNoLink) {
   put("secret", "s");
   std::filesystem::create_directories(folder_->path() / "from/runs");

@@ -147,6 +147,8 @@ Result<> resend_pending(Site& site) {
       log_error("front", "pending operation refused", sent.error());
     }
   }
+  if (rows.empty()) return {};
+  COFFER_TRY(site.status, site.links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
   return {};
 }
 

@@ -18,7 +18,7 @@ namespace coffer::front {
 Result<keeper::Appended> append(Site& site, const keeper::Request& operation,
                                 const Json& extra = {});
 
-// At start and whenever the keeper is connected anew.
+// At start and whenever the keeper is connected anew. site.status is as it is after them.
 Result<> resend_pending(Site& site);
 
 // After a disk was full: stores what the keeper answered and the disk had no room for.

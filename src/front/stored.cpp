@@ -22,14 +22,19 @@ Result<std::string> hex_of(const std::string& digest) {
   return hex(parsed.bytes);
 }
 
-Result<> name_version(Site& site, const db::Row& row, std::vector<std::string>& out) {
-  COFFER_TRY(const std::string list, hex_of(row.text(1)));
-  const std::string folder = "vault/" + row.text(0);
-  out.push_back(folder + "/lists/" + list);
-  if (row.integer(2) != 0) out.push_back(folder + "/public/" + list);
+struct NamedVersion {
+  std::string dataset;
+  std::string list;  // hex
+  bool is_public;
+};
+
+Result<> name_version(Site& site, const NamedVersion& version, std::vector<std::string>& out) {
+  const std::string folder = "vault/" + version.dataset;
+  out.push_back(folder + "/lists/" + version.list);
+  if (version.is_public) out.push_back(folder + "/public/" + version.list);
   auto file = open_directory(site.data);
   if (!file) return std::move(file).error();
-  const auto opened = open_regular_beneath(file->get(), folder + "/lists/" + list);
+  const auto opened = open_regular_beneath(file->get(), folder + "/lists/" + version.list);
   if (!opened) return {};
   COFFER_TRY(const auto chunks, vault::list_chunk_names(opened->get()));
   for (const auto& chunk : chunks) {
@@ -43,7 +48,25 @@ Result<> name_vault(Site& site, std::vector<std::string>& out) {
   COFFER_TRY(const auto rows,
              site.db.rows("SELECT v.dataset, v.list, d.public FROM versions v JOIN datasets d ON"
                           " d.id = v.dataset WHERE v.removed IS NULL"));
-  for (const auto& row : rows) COFFER_CHECK(name_version(site, row, out));
+  for (const auto& row : rows) {
+    COFFER_TRY(std::string list, hex_of(row.text(1)));
+    COFFER_CHECK(name_version(site, {row.text(0), std::move(list), row.integer(2) != 0}, out));
+  }
+  return {};
+}
+
+// A version whose manifest the keeper was asked to add is one as soon as it is asked again.
+Result<> name_pending(Site& site, std::vector<std::string>& out) {
+  COFFER_TRY(const auto rows, site.db.rows("SELECT op FROM pending"));
+  for (const auto& row : rows) {
+    COFFER_TRY(const auto operation, keeper::decode_request(row.blob(0)));
+    const auto* added = std::get_if<keeper::AddManifest>(&operation);
+    if (added == nullptr) continue;
+    COFFER_TRY(const auto envelope, grant::parse_envelope(added->envelope));
+    COFFER_TRY(const auto manifest, grant::open<grant::Manifest>(envelope));
+    COFFER_CHECK(name_version(
+        site, {manifest.dataset_id, hex(manifest.chunk_list.bytes), manifest.is_public}, out));
+  }
   return {};
 }
 
@@ -106,6 +129,7 @@ constexpr std::array kObjects{
 Result<std::vector<std::string>> named_paths(Site& site) {
   std::vector<std::string> out;
   COFFER_CHECK(name_vault(site, out));
+  COFFER_CHECK(name_pending(site, out));
   COFFER_CHECK(name_by_digest(site, "SELECT digest FROM programs", "programs/{}", out));
   COFFER_CHECK(
       name_by_digest(site, "SELECT digest FROM environment_digests", "env/{}/env.tar.zst", out));

@@ -14,7 +14,8 @@
 namespace coffer::front {
 
 // Paths below DIR, in order, each once. A program is named by its directory, an environment by its
-// archive. What is not there is named all the same; the chunks of a list that is not, are not.
+// archive, a version also while the keeper has not answered for it. What is not there is named all
+// the same; the chunks of a list that is not, are not.
 Result<std::vector<std::string>> named_paths(Site& site);
 
 // Every entry opens to its private fields, and every signed object that the database has stands in

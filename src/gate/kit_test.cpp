@@ -22,6 +22,8 @@ Answer run_mode(int (*mode)(int, char**), std::vector<std::string> arguments,
   std::array<int, 2> out{};
   EXPECT_EQ(::pipe(in.data()), 0);
   EXPECT_EQ(::pipe(out.data()), 0);
+  // Before there is a process that may end without reading it.
+  EXPECT_EQ(::write(in[1], request.data(), request.size()), static_cast<ssize_t>(request.size()));
   const pid_t child = ::fork();
   if (child == 0) {
     std::vector<char*> argv;
@@ -33,7 +35,6 @@ Answer run_mode(int (*mode)(int, char**), std::vector<std::string> arguments,
   }
   (void)::close(in[0]);
   (void)::close(out[1]);
-  EXPECT_EQ(::write(in[1], request.data(), request.size()), static_cast<ssize_t>(request.size()));
   (void)::close(in[1]);
   Answer answer;
   std::string buffer(4096, '\0');

@@ -1,4 +1,5 @@
 """coffer backup while the server works, coffer restore into an empty directory: nothing is lost, nothing is spent twice."""
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -156,6 +157,7 @@ class Backups(Case):
         chance = random.Random(seed)
         grant = WORLD.give(runs=2000, bits="100k")
         done, acknowledged, came = threading.Event(), [], []
+        program = WORLD.program()
 
         def submit():
             while not done.is_set():
@@ -164,30 +166,27 @@ class Backups(Case):
                     acknowledged.append(run["id"])
 
         def come_and_go():
-            for n in range(1000):
-                if done.is_set():
-                    came.append(n)
-                    return
+            while not done.is_set():
+                name = f"clinic/comes{len(came)}"
                 table = self.folder / "big.bin"
                 table.write_bytes(chance.randbytes(3 << 20))
-                self.stew.type(f"data add clinic/comes{n} {table}", show=False)
-                self.stew.type(f"data rm clinic/comes{n}@v1", show=False)
+                self.stew.type(f"data add {name} {table}", show=False)
+                self.stew.type(f"data rm {name}@v1", show=False)
+                came.append(name)
 
-        program = WORLD.program()
-        threads = [threading.Thread(target=submit), threading.Thread(target=come_and_go)]
-        for thread in threads:
-            thread.start()
         made = []
-        try:
-            for n in range(4):
-                time.sleep(chance.random())
-                before = set(acknowledged)
-                self.backup(f"backup{n}")
-                made.append(before)
-        finally:
-            done.set()
-            for thread in threads:
-                thread.join()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            under_way = [pool.submit(submit), pool.submit(come_and_go)]
+            try:
+                for n in range(4):
+                    time.sleep(chance.random())
+                    before = set(acknowledged)
+                    self.backup(f"backup{n}")
+                    made.append(before)
+            finally:
+                done.set()
+        for each in under_way:
+            each.result()
         self.assertTrue(came and acknowledged, f"seed {seed}: nothing happened meanwhile")
         self.server.stop()
         for n, before in enumerate(made):

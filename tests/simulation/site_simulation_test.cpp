@@ -60,7 +60,9 @@ class Machine {
     site_->links = front::Links{std::move(control.second)};
     site_->links.accept(PeerTag::Keeper, std::move(line.second));
     COFFER_CHECK(front::resend_pending(*site_));
+    const auto entries = site_->status.tree_size;
     COFFER_CHECK(front::check_against_keeper(*site_));
+    EXPECT_EQ(entries, site_->status.tree_size) << "what was sent again is in the status";
     return front::publish_ledger(*site_);
   }
 
