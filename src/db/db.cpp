@@ -142,26 +142,43 @@ Result<Database> Database::open(const std::filesystem::path& file,
   return database;
 }
 
-Result<std::vector<Row>> Database::rows(std::string_view sql,
-                                        const std::vector<Value>& parameters) {
+Result<> Database::each(std::string_view sql, const std::vector<Value>& parameters,
+                        const std::function<Result<>(Row)>& visit) {
   COFFER_TRY(sqlite3_stmt * statement, impl_->prepare(sql));
-  int index = 0;
-  for (const auto& parameter : parameters) {
-    if (bind(statement, ++index, parameter) != SQLITE_OK) return error_of(impl_->handle.get(), sql);
+  if (sqlite3_stmt_busy(statement) != 0) {
+    return Error{Code::Internal, "a statement within itself", std::string(sql)};
   }
-  std::vector<Row> out;
-  int step = SQLITE_ROW;
-  while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-    std::vector<Value> values;
-    for (int i = 0; i < sqlite3_column_count(statement); ++i)
-      values.push_back(column(statement, i));
-    out.emplace_back(std::move(values));
-  }
-  std::optional<Error> failed;
-  if (step != SQLITE_DONE) failed = error_of(impl_->handle.get(), sql);
+  const auto go = [&]() -> Result<> {
+    int index = 0;
+    for (const auto& parameter : parameters) {
+      if (bind(statement, ++index, parameter) != SQLITE_OK) {
+        return error_of(impl_->handle.get(), sql);
+      }
+    }
+    int step = SQLITE_ROW;
+    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+      std::vector<Value> values;
+      for (int i = 0; i < sqlite3_column_count(statement); ++i) {
+        values.push_back(column(statement, i));
+      }
+      COFFER_CHECK(visit(Row{std::move(values)}));
+    }
+    if (step != SQLITE_DONE) return error_of(impl_->handle.get(), sql);
+    return {};
+  };
+  auto done = go();
   (void)sqlite3_reset(statement);
   (void)sqlite3_clear_bindings(statement);
-  if (failed) return *std::move(failed);
+  return done;
+}
+
+Result<std::vector<Row>> Database::rows(std::string_view sql,
+                                        const std::vector<Value>& parameters) {
+  std::vector<Row> out;
+  COFFER_CHECK(each(sql, parameters, [&](Row row) -> Result<> {
+    out.push_back(std::move(row));
+    return {};
+  }));
   return out;
 }
 

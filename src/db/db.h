@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -52,6 +53,9 @@ class Database {
 
   // Runs one statement with its parameters bound in order.
   Result<> run(std::string_view sql, const std::vector<Value>& parameters = {});
+  // Hands over row after row, however many there are. `visit` does not run the same statement.
+  Result<> each(std::string_view sql, const std::vector<Value>& parameters,
+                const std::function<Result<>(Row)>& visit);
   Result<std::vector<Row>> rows(std::string_view sql, const std::vector<Value>& parameters = {});
   Result<std::optional<Row>> row(std::string_view sql, const std::vector<Value>& parameters = {});
   // Rows changed by the last statement.

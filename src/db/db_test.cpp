@@ -45,6 +45,24 @@ TEST_F(DatabaseFile, KeepsWhatWasCommittedAndForgetsTheRest) {
   EXPECT_EQ((*rows)[0].blob(1).size(), 2U);
 }
 
+TEST_F(DatabaseFile, HandsOverRowAfterRowUntilTheVisitorFails) {
+  auto database = Database::open(file_, kFirst);
+  for (const char* name : {"a", "b", "c"}) {
+    ASSERT_TRUE(database->run("INSERT INTO t(name) VALUES(?)", {std::string(name)}));
+  }
+  constexpr std::string_view kAll = "SELECT name FROM t ORDER BY name";
+  std::string seen;
+  const auto failed = database->each(kAll, {}, [&](const Row& row) -> Result<> {
+    seen += row.text(0);
+    if (seen == "ab") return Error{Code::Corrupt, "enough"};
+    EXPECT_EQ(database->rows(kAll).error().code, Code::Internal) << "the statement is in use";
+    return {};
+  });
+  EXPECT_EQ(failed.error().message, "enough");
+  EXPECT_EQ(seen, "ab");
+  EXPECT_EQ(database->rows(kAll)->size(), 3U);
+}
+
 // Landlock leaves the front no place for temporary files.
 TEST_F(DatabaseFile, SortsInMemory) {
   auto database = Database::open(file_, kFirst);

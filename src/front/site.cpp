@@ -11,19 +11,19 @@ namespace coffer::front {
 
 Result<> extend_tree(Site& site) {
   // Of a lost entry the leaf hash alone is known.
-  COFFER_TRY(const auto rows,
-             site.db.rows("SELECT idx, public, leaf FROM entries WHERE idx >= ? ORDER BY idx",
-                          {static_cast<std::int64_t>(site.tree.size())}));
-  for (const auto& row : rows) {
-    if (static_cast<std::uint64_t>(row.integer(0)) != site.tree.size()) break;
-    if (row.is_null(2)) {
-      site.tree.append(ledger::leaf_hash(row.blob(1)));
-    } else {
-      COFFER_TRY(const Digest leaf, Digest::from_bytes(row.blob(2)));
-      site.tree.append(leaf);
-    }
-  }
-  return {};
+  return site.db.each("SELECT idx, public, leaf FROM entries WHERE idx >= ? ORDER BY idx",
+                      {static_cast<std::int64_t>(site.tree.size())},
+                      [&](const db::Row& row) -> Result<> {
+                        if (static_cast<std::uint64_t>(row.integer(0)) != site.tree.size())
+                          return {};
+                        if (row.is_null(2)) {
+                          site.tree.append(ledger::leaf_hash(row.blob(1)));
+                        } else {
+                          COFFER_TRY(const Digest leaf, Digest::from_bytes(row.blob(2)));
+                          site.tree.append(leaf);
+                        }
+                        return {};
+                      });
 }
 
 void Site::count_stored(const std::string& dataset, std::int64_t change) {

@@ -142,21 +142,19 @@ Result<std::vector<std::string>> named_paths(Site& site) {
 Result<SignedCounts> check_signed(Site& site) {
   SignedCounts counts;
   std::set<std::string> objects;
-  COFFER_TRY(const auto entries,
-             site.db.rows("SELECT idx, public, private, nonce, leaf FROM entries ORDER BY idx"));
-  for (const auto& row : entries) {
-    if (row.is_null(4)) {
-      COFFER_CHECK(collect(row, objects));
-    } else {
-      counts.lost += 1;
-    }
-  }
-  counts.entries = entries.size();
+  COFFER_CHECK(site.db.each("SELECT idx, public, private, nonce, leaf FROM entries ORDER BY idx",
+                            {}, [&](const db::Row& row) -> Result<> {
+                              counts.entries += 1;
+                              if (row.is_null(4)) return collect(row, objects);
+                              counts.lost += 1;
+                              return {};
+                            }));
   if (counts.lost > 0) return counts;  // what the lost entries had named cannot be told
   for (const char* sql : kObjects) {
-    COFFER_TRY(const auto rows, site.db.rows(sql));
-    for (const auto& row : rows) COFFER_CHECK(check_object(objects, row.text(0), row.text(1)));
-    counts.objects += rows.size();
+    COFFER_CHECK(site.db.each(sql, {}, [&](const db::Row& row) {
+      counts.objects += 1;
+      return check_object(objects, row.text(0), row.text(1));
+    }));
   }
   return counts;
 }
