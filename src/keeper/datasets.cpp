@@ -324,8 +324,7 @@ Result<State::Signed<grant::Revocation>> State::read_revocation(const std::strin
 
 void State::revoke(const Digest& digest, std::uint64_t now_ms) {
   grants_.at(digest).revoked = true;
-  for (const auto& open : open_runs_) {
-    RunMemory& run = runs_.at(open);
+  for (auto& [id, run] : runs_) {
     const bool under = std::find(run.grants.begin(), run.grants.end(), digest) != run.grants.end();
     if (under && run.phase == Phase::Running) cancel_started(run, CancelCause::Revoked, now_ms);
   }

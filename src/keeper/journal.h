@@ -33,8 +33,8 @@ struct JournalRecord {
 // Where a record's parts lie in the file.
 struct JournalPlace {
   std::uint64_t body_offset{0};
-  std::uint32_t body_length{0};
   std::uint64_t secret_offset{0};
+  std::uint32_t body_length{0};
   std::uint32_t secret_length{0};
 };
 

@@ -84,10 +84,11 @@ struct OutputMemory {
   std::set<std::string> downloaded;       // by these users
 };
 
+// Of a run that is over less is kept: detail/over_run.h.
 struct RunMemory {
-  grant::Run request;   // emptied when the run is over, but for program, environment, inputs
-  std::string payload;  // likewise
-  std::string user;     // who signed it
+  grant::Run request;
+  std::string payload;
+  std::string user;  // who signed it
   std::vector<Digest> grants;
   std::vector<std::string> datasets;  // protected ones, each once
   Phase phase{Phase::Submitted};
@@ -103,8 +104,8 @@ struct RunMemory {
     std::uint64_t slot_s{0};
   };
   std::optional<Cancelled> cancelled;  // after it started
-  std::optional<RunReport> report;     // until the run is over
-  std::optional<Digest> reported;      // of its bytes, for good
+  std::optional<RunReport> report;
+  std::optional<Digest> reported;  // of its bytes
   std::optional<Settled> settled;
   std::uint64_t held_since_ms{0};
   std::vector<OutputMemory> outputs;  // of a judged run that is settled

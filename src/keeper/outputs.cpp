@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "keeper/detail/common.h"
+#include "keeper/detail/over_run.h"
 
 namespace coffer::keeper {
 namespace {
@@ -120,7 +121,7 @@ Result<State::Computed> State::compute(const RunMemory& run, std::uint64_t now_m
 }
 
 Result<State::Effect> State::on(const Settle& op, std::uint64_t now_ms) {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   COFFER_TRY(Computed computed, compute(*known, now_ms));
   const auto& settled = computed.settled;
   if (settled != op.settled) {
@@ -187,7 +188,7 @@ Result<State::Effect> State::on(const Settle& op, std::uint64_t now_ms) {
   run.settled = settled;
   run.held_since_ms = now_ms;
   run.phase = Phase::Held;
-  if (!holds) close(op.run, run);
+  if (!holds) close(op.run);
   return effect;
 }
 
@@ -234,7 +235,7 @@ Result<State::Effect> State::on(const Approve& op, std::uint64_t now_ms) {
   COFFER_TRY(const auto in, read<grant::Approval>(op.envelope));
   const auto& approval = in.object;
   COFFER_TRY(const auto user, signer(in.envelope));
-  COFFER_TRY(const RunMemory* known, run(approval.run));
+  COFFER_TRY(const auto known, run(approval.run));
   COFFER_TRY(const OutputMemory* held, output(*known, approval.output));
   if (!is_approver(*known, user)) {
     return refuse(Code::Denied, "not_approver", user + " is no approver of this run's grants");
@@ -319,7 +320,7 @@ Result<> State::check_withholding(const RunMemory& run, const OutputMemory& outp
 }
 
 Result<State::Effect> State::on(const Decide& op, std::uint64_t now_ms) {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   COFFER_TRY(const OutputMemory* held, output(*known, op.output));
   COFFER_CHECK(must_be_held(*known, *held));
   const bool releases = op.decision == Decision::Released;
@@ -353,7 +354,7 @@ Result<State::Effect> State::on(const Decide& op, std::uint64_t now_ms) {
   append(effect, op.seed, now_ms, {"charge", charge_json(op.run, run, charged, returned)});
   if (releases) append(effect, op.seed, now_ms, {"release", release_json(op.run, run, output)});
   if (!releases) output.sealed_output_key.clear();
-  if (!holds) close(op.run, run);
+  if (!holds) close(op.run);
   return effect;
 }
 
@@ -361,7 +362,7 @@ Result<State::Effect> State::on(const Decide& op, std::uint64_t now_ms) {
 // ----------------------------------------------------------------------------------
 
 Result<std::string> State::viewer(const View& op) const {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   COFFER_TRY(const OutputMemory* held, output(*known, op.output));
   COFFER_TRY(auto user, user_of(op.approver));
   if (!is_approver(*known, user)) {
@@ -381,7 +382,7 @@ Result<State::Effect> State::on(const View& op, std::uint64_t now_ms) {
 
 Result<std::string> State::fetcher(const Digest& digest, std::string_view name,
                                    const SignPublic& key) const {
-  COFFER_TRY(const RunMemory* known, run(digest));
+  COFFER_TRY(const auto known, run(digest));
   COFFER_TRY(const OutputMemory* found, output(*known, name));
   COFFER_TRY(auto user, user_of(key));
   const bool grantee =
@@ -400,10 +401,21 @@ Result<std::string> State::fetcher(const Digest& digest, std::string_view name,
 
 Result<State::Effect> State::on(const Download& op, std::uint64_t now_ms) {
   COFFER_TRY(const auto user, fetcher(op.run, op.output, op.grantee));
-  auto& outputs = runs_.at(op.run).outputs;
-  auto& output = *std::find_if(outputs.begin(), outputs.end(),
-                               [&](const auto& one) { return one.name == op.output; });
-  if (!output.downloaded.insert(user).second) {
+  const auto download = [&](RunMemory& run) {
+    const auto at = std::find_if(run.outputs.begin(), run.outputs.end(),
+                                 [&](const auto& one) { return one.name == op.output; });
+    return at->downloaded.insert(user).second;
+  };
+  bool first = false;
+  if (const auto open = runs_.find(op.run); open != runs_.end()) {
+    first = download(open->second);
+  } else {
+    auto& packed = over_.at(op.run);
+    RunMemory run = unpack_over(packed);
+    first = download(run);
+    packed = pack_over(run);
+  }
+  if (!first) {
     return refuse(Code::AlreadyExists, "already_downloaded", user + " has downloaded it before");
   }
   Effect effect;

@@ -7,7 +7,7 @@ namespace coffer::keeper {
 
 // The permit of an attempt that was opened and has not started; asked again, decided again.
 Result<Reply> State::answer(const Open& op, std::uint64_t now_ms) const {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   if (known->attempt_lost) {
     return refuse(Code::FailedPrecondition, "no_retry",
                   "no retry was asked for, or no time is left");
@@ -50,17 +50,17 @@ Result<Reply> State::answer(const Open& op, std::uint64_t now_ms) const {
 }
 
 Result<Reply> State::answer(const Started& op, std::uint64_t) const {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   return Reply{StartedReply{known->started_ms}};
 }
 
 Result<Reply> State::answer(const Report& op, std::uint64_t) const {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   return Reply{ReportReply{visible_at_ms(*known)}};
 }
 
 Result<Reply> State::answer(const Cancel& op, std::uint64_t) const {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   Appended out;
   if (known->phase == Phase::Running) out.visible_at_ms = visible_at_ms(*known);
   return Reply{std::move(out)};
@@ -68,7 +68,8 @@ Result<Reply> State::answer(const Cancel& op, std::uint64_t) const {
 
 Result<Reply> State::answer(const View& op, std::uint64_t) const {
   COFFER_TRY(const auto user, viewer(op));
-  COFFER_TRY(const OutputMemory* held, output(runs_.at(op.run), op.output));
+  COFFER_TRY(const auto known, run(op.run));
+  COFFER_TRY(const OutputMemory* held, output(*known, op.output));
   Appended out;
   COFFER_TRY(out.sealed_output_key, reseal(held->sealed_output_key, user));
   COFFER_TRY(out.sealed_evidence_key, reseal(held->sealed_evidence_key, user));
@@ -77,7 +78,8 @@ Result<Reply> State::answer(const View& op, std::uint64_t) const {
 
 Result<Reply> State::answer(const Download& op, std::uint64_t) const {
   COFFER_TRY(const auto user, fetcher(op.run, op.output, op.grantee));
-  COFFER_TRY(const OutputMemory* found, output(runs_.at(op.run), op.output));
+  COFFER_TRY(const auto known, run(op.run));
+  COFFER_TRY(const OutputMemory* found, output(*known, op.output));
   Appended out;
   COFFER_TRY(out.sealed_output_key, reseal(found->sealed_output_key, user));
   return Reply{std::move(out)};
@@ -85,7 +87,8 @@ Result<Reply> State::answer(const Download& op, std::uint64_t) const {
 
 Result<Reply> State::answer(const ReleaseKey& query, std::uint64_t) const {
   COFFER_TRY(const auto user, fetcher(query.run, query.output, query.grantee));
-  COFFER_TRY(const OutputMemory* found, output(runs_.at(query.run), query.output));
+  COFFER_TRY(const auto known, run(query.run));
+  COFFER_TRY(const OutputMemory* found, output(*known, query.output));
   if (!found->downloaded.contains(user)) {
     return refuse(Code::FailedPrecondition, "not_downloaded", "the first time is a Download");
   }
@@ -120,7 +123,7 @@ Result<Reply> State::answer(const DatasetBudget& query, std::uint64_t) const {
 }
 
 Result<Reply> State::answer(const RunQuery& query, std::uint64_t now_ms) const {
-  COFFER_TRY(const RunMemory* known, run(query.run));
+  COFFER_TRY(const auto known, run(query.run));
   RunReply out;
   out.phase = known->phase;
   out.attempt = known->attempt;
@@ -156,9 +159,9 @@ Result<Reply> State::answer(const RunQuery& query, std::uint64_t now_ms) const {
 Result<Reply> State::answer(const OpenRuns& query, std::uint64_t) const {
   constexpr std::size_t kRunsMax = 1000;
   RunsReply out;
-  for (auto at = open_runs_.upper_bound(query.after);
-       at != open_runs_.end() && out.runs.size() < kRunsMax; ++at) {
-    out.runs.push_back({*at, runs_.at(*at).phase});
+  for (auto at = runs_.upper_bound(query.after); at != runs_.end() && out.runs.size() < kRunsMax;
+       ++at) {
+    out.runs.push_back({at->first, at->second.phase});
   }
   return Reply{std::move(out)};
 }

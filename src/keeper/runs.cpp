@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "keeper/detail/common.h"
+#include "keeper/detail/over_run.h"
 
 namespace coffer::keeper {
 namespace {
@@ -59,12 +60,14 @@ Result<> check_program(const grant::Grant& terms, const grant::Run& request) {
 
 }  // namespace
 
-Result<const RunMemory*> State::run(const Digest& digest) const {
-  const auto found = runs_.find(digest);
-  if (found == runs_.end()) {
-    return refuse(Code::NotFound, "no_such_run", "no " + grant::run_id(digest));
+Result<std::shared_ptr<const RunMemory>> State::run(const Digest& digest) const {
+  if (const auto open = runs_.find(digest); open != runs_.end()) {
+    return std::shared_ptr<const RunMemory>{std::shared_ptr<void>{}, &open->second};
   }
-  return &found->second;
+  if (const auto over = over_.find(digest); over != over_.end()) {
+    return std::make_shared<const RunMemory>(unpack_over(over->second));
+  }
+  return refuse(Code::NotFound, "no_such_run", "no " + grant::run_id(digest));
 }
 
 // ---- Submitting
@@ -241,7 +244,7 @@ Result<Reply> State::answer(const WouldAccept& query, std::uint64_t now_ms) cons
 
 Result<State::Effect> State::on(const SubmitRun& op, std::uint64_t now_ms) {
   COFFER_TRY(auto in, read<grant::Run>(op.envelope));
-  if (runs_.contains(in.digest)) {
+  if (runs_.contains(in.digest) || over_.contains(in.digest)) {
     return refuse(Code::AlreadyExists, "replayed",
                   grant::run_id(in.digest) + " was accepted before");
   }
@@ -257,7 +260,6 @@ Result<State::Effect> State::on(const SubmitRun& op, std::uint64_t now_ms) {
                                {"grants", digests_json(run.grants)},
                                {"datasets", run.datasets},
                                {"reserved", program::cost_json(quote)}})});
-  open_runs_.insert(in.digest);
   runs_.emplace(in.digest, std::move(run));
   return effect;
 }
@@ -266,7 +268,7 @@ Result<State::Effect> State::on(const SubmitRun& op, std::uint64_t now_ms) {
 // -----------------------------------------------------------------------------
 
 Result<State::Effect> State::on(const Open& op, std::uint64_t now_ms) {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   if (known->attempt > 0 && op.attempt == known->attempt) {
     COFFER_CHECK(answer(op, now_ms));
     return Effect{false, {}};
@@ -297,7 +299,7 @@ Result<State::Effect> State::on(const Open& op, std::uint64_t now_ms) {
 }
 
 Result<State::Effect> State::on(const Started& op, std::uint64_t now_ms) {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   if (op.attempt != known->attempt || known->attempt == 0) {
     return refuse(Code::FailedPrecondition, "wrong_attempt",
                   fmt::format("the attempt that was opened is {}", known->attempt));
@@ -349,7 +351,7 @@ Result<> State::check_report(const RunMemory& run, const RunReport& report) cons
 }
 
 Result<State::Effect> State::on(const Report& op, std::uint64_t) {
-  COFFER_TRY(const RunMemory* known, run(op.run));
+  COFFER_TRY(const auto known, run(op.run));
   const auto digest = sha256(encode(Request{op}));
   if (known->reported) {
     if (*known->reported == digest) return Effect{false, {}};
@@ -387,24 +389,14 @@ void State::cancel_started(RunMemory& run, CancelCause cause, std::uint64_t now_
   run.cancelled = RunMemory::Cancelled{cause, program::slot_at(slots, elapsed_ms(run, now_ms))};
 }
 
-// What is over is remembered by what may still be asked for.
-void State::close(const Digest& digest, RunMemory& run) {
-  run.phase = Phase::Over;
-  // Memory is given back: clear() alone would keep it for each run ever.
-  run.payload = std::string{};
-  run.payload.shrink_to_fit();
-  run.report.reset();
-  run.request.outputs = {};
-  run.request.parameters = {};
-  run.request.grants = {};
-  for (auto& output : run.outputs) output.sealed_evidence_key = {};
-  run.outputs.shrink_to_fit();
-  open_runs_.erase(digest);
+void State::close(const Digest& digest) {
+  const auto open = runs_.find(digest);
+  over_.emplace(digest, pack_over(open->second));
+  runs_.erase(open);
 }
 
 Result<State::Effect> State::on(const Cancel& op, std::uint64_t now_ms) {
-  COFFER_TRY(const RunMemory* known, run(op.run));
-  RunMemory& run = runs_.at(op.run);
+  COFFER_TRY(const auto known, run(op.run));
   if (known->phase == Phase::Running) {
     if (op.cause != CancelCause::Cancelled && op.cause != CancelCause::Revoked) {
       return refuse(Code::FailedPrecondition, "already_started", "the run has started");
@@ -413,7 +405,7 @@ Result<State::Effect> State::on(const Cancel& op, std::uint64_t now_ms) {
     if (known->report && visible_at_ms(*known) <= now_ms) {
       return refuse(Code::FailedPrecondition, "already_over", "the run ended before: settle it");
     }
-    cancel_started(run, op.cause, now_ms);
+    cancel_started(runs_.at(op.run), op.cause, now_ms);
     return Effect{};
   }
   if (known->phase != Phase::Submitted) {
@@ -421,6 +413,7 @@ Result<State::Effect> State::on(const Cancel& op, std::uint64_t now_ms) {
   }
   constexpr std::array<std::string_view, 4> kCauses = {"cancelled", "revoked", "cell_unproven",
                                                        "environment"};
+  RunMemory& run = runs_.at(op.run);
   const auto returned = run.reserved;
   move_sums(run, {}, {});
   Effect effect;
@@ -432,7 +425,7 @@ Result<State::Effect> State::on(const Cancel& op, std::uint64_t now_ms) {
                                   {"charged", program::cost_json({})},
                                   {"reserved", program::cost_json({})},
                                   {"returned", program::cost_json(returned)}})});
-  close(op.run, run);
+  close(op.run);
   return effect;
 }
 

@@ -18,6 +18,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -153,7 +154,8 @@ class State {
   void revoke(const Digest& grant, std::uint64_t now_ms);
 
   // Runs, in runs.cpp.
-  Result<const RunMemory*> run(const Digest& digest) const;
+  // Borrowed where it is not over, unpacked where it is.
+  Result<std::shared_ptr<const RunMemory>> run(const Digest& digest) const;
   Result<std::vector<std::string>> match_inputs(const grant::Run& request) const;
   Result<> usable(const RunMemory& run, std::uint64_t now_ms) const;
   // A run with all its checks, as it would be remembered.
@@ -162,7 +164,7 @@ class State {
   Result<> check_budgets(const RunMemory& run) const;
   void move_sums(RunMemory& run, const program::Cost& reserved, const program::Cost& charged);
   void cancel_started(RunMemory& run, CancelCause cause, std::uint64_t now_ms);
-  void close(const Digest& digest, RunMemory& run);
+  void close(const Digest& digest);
   std::uint64_t visible_at_ms(const RunMemory& run) const;
   Result<> check_report(const RunMemory& run, const RunReport& report) const;
 
@@ -193,8 +195,8 @@ class State {
   std::map<Digest, Version> versions_;
   std::map<Digest, GrantMemory> grants_;
   std::map<Digest, std::string> pending_;  // revocations that have no entry yet
-  std::map<Digest, RunMemory> runs_;
-  std::set<Digest> open_runs_;  // those that are not over
+  std::map<Digest, RunMemory> runs_;       // those that are not over
+  std::map<Digest, ByteVector> over_;      // those that are: detail/over_run.h
 };
 
 // An Error that names the rule which refused.

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <limits>
 
 namespace coffer::ledger {
 namespace {
+
+constexpr unsigned kKeptEach = 4;  // levels
+constexpr std::size_t kFan = std::size_t{1} << kKeptEach;
 
 Error beyond(std::string_view what, std::uint64_t value, std::uint64_t size) {
   return Error{Code::InvalidArgument,
@@ -51,15 +55,22 @@ Digest node_hash(const Digest& left, const Digest& right) {
 Digest empty_root() { return sha256(ByteView{}); }
 
 std::uint64_t MerkleTree::append(const Digest& leaf) {
-  if (levels_.empty()) levels_.emplace_back();
-  levels_[0].push_back(leaf);
-  for (std::size_t level = 0; levels_[level].size() % 2 == 0; ++level) {
-    const auto& below = levels_[level];
-    const Digest parent = node_hash(below[below.size() - 2], below.back());
-    if (level + 1 == levels_.size()) levels_.emplace_back();
-    levels_[level + 1].push_back(parent);
+  if (kept_.empty()) kept_.emplace_back();
+  kept_[0].push_back(leaf);
+  for (unsigned k = 0; kept_[k].size() % kFan == 0; ++k) {
+    const unsigned below = (k + 1) * kKeptEach - 1;
+    const std::uint64_t last = 2 * (kept_[k].size() / kFan) - 1;
+    const Digest parent = node_hash(complete(below, last - 1), complete(below, last));
+    if (k + 1 == kept_.size()) kept_.emplace_back();
+    kept_[k + 1].push_back(parent);
   }
   return size() - 1;
+}
+
+// From the next level below that is kept: at most 7 hashes.
+Digest MerkleTree::complete(unsigned level, std::uint64_t index) const {
+  if (level % kKeptEach == 0) return kept_[level / kKeptEach][index];
+  return node_hash(complete(level - 1, 2 * index), complete(level - 1, 2 * index + 1));
 }
 
 // Of the leaves [first, last), where `first` is a multiple of the next power of two of their
@@ -67,8 +78,8 @@ std::uint64_t MerkleTree::append(const Digest& leaf) {
 Digest MerkleTree::range_hash(std::uint64_t first, std::uint64_t last) const {
   const std::uint64_t count = last - first;
   if (std::has_single_bit(count)) {
-    const auto level = static_cast<std::size_t>(std::countr_zero(count));
-    return levels_[level][first >> level];
+    const auto level = static_cast<unsigned>(std::countr_zero(count));
+    return complete(level, first >> level);
   }
   const std::uint64_t middle = first + std::bit_floor(count);
   return node_hash(range_hash(first, middle), range_hash(middle, last));
@@ -83,14 +94,14 @@ Result<Digest> MerkleTree::root_at(std::uint64_t size_wanted) const {
 
 Result<Digest> MerkleTree::leaf(std::uint64_t index) const {
   if (index >= size()) return beyond("index", index, size());
-  return levels_[0][index];
+  return kept_[0][index];
 }
 
 Result<Digest> MerkleTree::node(unsigned level, std::uint64_t index) const {
-  if (level >= levels_.size() || index >= levels_[level].size()) {
+  if (level >= std::numeric_limits<std::uint64_t>::digits || index >= size() >> level) {
     return beyond(fmt::format("level {} node", level), index, size());
   }
-  return levels_[level][index];
+  return complete(level, index);
 }
 
 Result<Proof> MerkleTree::inclusion(Position position) const {

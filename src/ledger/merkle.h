@@ -1,11 +1,11 @@
 // The Merkle tree of the ledger: leaf and node hashes, roots, proofs and their verification.
 //
-// Invariants: a tree only grows; it keeps the hash of every complete subtree, so root and proofs at
-// any earlier size take O(log n) hashes. It never needs the entries: leaf hashes are enough. Sizes
-// and indexes count entries.
-// Errors: InvalidArgument (an index or size beyond the tree), Corrupt (a proof that proves
-// nothing). Thread-safety: as plain values. Source: RFC 6962 section 2.1 (hashing, proofs); RFC
-// 9162 sections 2.1.3.2 and 2.1.4.2 (verification).
+// Invariants: a tree only grows; it keeps the hash of every complete subtree of each fourth level
+// (34 bytes a leaf), so root and proofs at any earlier size take O(log n) hashes. It never needs
+// the entries: leaf hashes are enough. Sizes and indexes count entries. Errors: InvalidArgument (an
+// index or size beyond the tree), Corrupt (a proof that proves nothing). Thread-safety: as plain
+// values. Source: RFC 6962 section 2.1 (hashing, proofs); RFC 9162 sections 2.1.3.2 and 2.1.4.2
+// (verification).
 //
 //   MerkleTree tree;
 //   tree.append(leaf_hash(entry));
@@ -41,7 +41,7 @@ class MerkleTree {
  public:
   // Appends one leaf hash and answers its index.
   std::uint64_t append(const Digest& leaf);
-  std::uint64_t size() const { return levels_.empty() ? 0 : levels_[0].size(); }
+  std::uint64_t size() const { return kept_.empty() ? 0 : kept_[0].size(); }
   Digest root() const;
   Result<Digest> root_at(std::uint64_t size) const;
   Result<Digest> leaf(std::uint64_t index) const;
@@ -54,8 +54,9 @@ class MerkleTree {
  private:
   Digest range_hash(std::uint64_t first, std::uint64_t last) const;
   void prove_prefix(SizeRange sizes, Proof& proof) const;
-  // levels_[k][i] covers the leaves [i * 2^k, (i + 1) * 2^k); only complete subtrees are kept.
-  std::vector<std::vector<Digest>> levels_;
+  Digest complete(unsigned level, std::uint64_t index) const;
+  // kept_[k][i] covers the leaves [i * 16^k, (i + 1) * 16^k).
+  std::vector<std::vector<Digest>> kept_;
 };
 
 // The same root from a stream of leaf hashes, in O(log n) memory.
