@@ -16,6 +16,7 @@
 #include "vault/store.h"
 #include "worker/judge.h"
 #include "worker/program_terms.h"
+#include "worker/room.h"
 
 namespace coffer::worker {
 namespace {
@@ -41,6 +42,7 @@ struct Attempt {
   Digest digest;
   grant::Permit permit;
   std::vector<program::Output> outputs;
+  Room room{};  // from before the start until it seals
   Start start{};
 };
 
@@ -180,7 +182,8 @@ keeper::RunReport conclude(Attempt& attempt, cell::Stage& stage, const ProgramTe
                                            .program_name = terms.name,
                                            .sources = attempt.order.sources,
                                            .protected_inputs = *std::move(inputs),
-                                           .out_path = ended.out_path})
+                                           .out_path = ended.out_path,
+                                           .room = std::move(attempt.room)})
                          : Result<std::vector<keeper::ReportedOutput>>{std::move(inputs).error()};
     if (judged) {
       report.outputs = *std::move(judged);
@@ -208,6 +211,7 @@ Result<> attempt_in_stage(Attempt& attempt, cell::Stage& stage, std::uint64_t& v
       return std::move(staged).error().in("input '" + input.alias + "'").as("environment");
     }
   }
+  COFFER_TRY(attempt.room, Room::reserve(attempt.place.data / "runs", attempt.outputs));
   auto ended = run_cell(attempt, stage, terms);
   if (!ended && !attempt.start.at) return std::move(ended).error();
   keeper::RunReport report;

@@ -203,6 +203,7 @@ Result<std::vector<keeper::ReportedOutput>> judge_and_seal(Judging judging) {
   COFFER_CHECK(write_canonical(canonical, decoded));
   COFFER_TRY(const auto evidence, examine(judging, canonical));
   const fs::path folder = judging.place.data / "runs" / hex(judging.run_digest.bytes);
+  judging.room.give_back();
   COFFER_CHECK(make_directories(folder / "evidence", 0755));
   std::vector<keeper::ReportedOutput> out;
   for (std::size_t i = 0; i < decoded.size(); ++i) {

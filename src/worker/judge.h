@@ -14,6 +14,7 @@
 #include "gate/release.h"
 #include "grant/objects.h"
 #include "worker/execute.h"
+#include "worker/room.h"
 
 namespace coffer::worker {
 
@@ -27,6 +28,7 @@ struct Judging {
   const std::vector<Source>& sources;
   std::vector<gate::ProtectedInput> protected_inputs;  // none: a public run, nothing to copy
   std::filesystem::path out_path;                      // where /out is mounted in this supervisor
+  Room room;                                           // for the sealed files
 };
 
 // One report entry for each declared output, in order.

@@ -16,12 +16,13 @@ import time
 import unittest
 
 from counting import AMOUNTS, COUNT, Counting
-from harness import Output, Server, fresh
+from harness import ROOT, Output, Server, fresh
 from leftovers import mounts_below
 
 FOLDERS = ("front", "vault", "keeper")
 DISK_BYTES = 64 << 20
 FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+NAP = ROOT / "tests/e2e/programs/nap"
 REFUSAL = r"the database has \d+ entries, the keeper has signed \d+.*`coffer recover show`"
 
 
@@ -128,6 +129,19 @@ class FullDisk(Faults):
             self.submit()
             time.sleep(self.random.uniform(0, 2))
             self.make_room()
+        self.finish()
+
+    def test_while_a_program_works(self):
+        """A run that has started has room for what it will seal: it is released whatever fills the disk meanwhile."""
+        run = self.world.ada.ask(f"run {NAP} --grant {self.world.grant} --param seconds=3")["id"]
+        self.told.append(run)
+        while self.world.ada.ask(f"runs show {run}")["state"] == "queued":
+            time.sleep(0.05)
+        self.fill()
+        time.sleep(6)
+        self.make_room()
+        self.assertEqual(self.world.runs()[run]["state"], "done", self.say("the disk was filled while it worked"))
+        self.world.fetch(run)
         self.finish()
 
     def test_during_release(self):
