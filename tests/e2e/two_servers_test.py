@@ -1,0 +1,78 @@
+"""Two servers on one directory: one serves, the other says so and disturbs nothing; of one that was killed the next takes over at once."""
+import concurrent.futures
+import os
+import tempfile
+import unittest
+
+from harness import Output, Server
+from leftovers import left_behind
+from tiny import TinyWorld
+
+TOGETHER = 4  # servers started at the same moment
+ROUNDS = 8
+
+
+class OneDirectory(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="coffer-two-")
+        self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        self.world = TinyWorld(folder.name, Output("COFFER_SHOW" in os.environ))
+        self.server = self.world.server
+        self.addCleanup(self.server.stop)
+        self.world.play()
+        self.grant = self.world.give(runs=100)
+        self.program = self.world.program()
+
+    def other(self, port=None):
+        other = Server(self.server.directory, port=port)
+        self.addCleanup(other.stop)
+        return other
+
+    def test_a_second_server_is_refused_and_disturbs_nothing(self):
+        pids = self.server.pids()
+        run = self.world.ada.ask(f"run {self.program} --grant {self.grant}")["id"]
+        for _ in range(3):
+            self.assertIn("[server_running]", self.other().start(expect_ready=False))
+        self.assertEqual(self.world.ada.ask(f"runs wait {run}")["state"], "done")
+        self.assertEqual(self.server.pids(), pids, "a process of the first server ended")
+
+    def test_of_those_started_together_one_serves(self):
+        for _ in range(3):
+            self.server.stop()
+            together = [self.other(self.server.port if n == 0 else None) for n in range(TOGETHER)]
+            with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
+                said = list(pool.map(lambda each: each.start(expect_ready=False), together))
+            serving = [each for each, words in zip(together, said) if "ready on" in words]
+            refused = [words for words in said if "[server_running]" in words]
+            self.assertEqual((len(serving), len(refused)), (1, TOGETHER - 1), said)
+            serving[0].stop()
+        self.finish([])
+
+    def test_after_a_kill_the_next_one_starts_at_once(self):
+        told = []
+        for _ in range(ROUNDS):
+            told.append(self.world.ada.ask(f"run {self.program} --grant {self.grant}")["id"])
+            self.server.process.kill()  # its processes are still ending when the next one starts
+            self.server.process.wait()
+            self.server.process.stdout.close()
+            self.server.start()
+        self.finish(told)
+
+    def finish(self, told):
+        """What was acknowledged is there and ends, budgets are the sums, nothing is left behind."""
+        if self.server.process.poll() is not None:
+            self.server.start()
+        self.world.stew.type("data limit clinic/people --bits 1M")  # runs were lost: the grant may be suspended
+        ended = [self.world.ada.ask(f"runs wait {run}", status=None) for run in told]
+        self.assertEqual([run["state"] for run in ended if run["state"] not in ("done", "failed")], [])
+        runs = self.world.ada.ask("runs ls")["items"]
+        self.assertEqual({run["id"] for run in runs}, set(told))
+        spent = self.world.ada.ask(f"grant show {self.grant}")["spent"]
+        self.assertEqual(spent["bits"], sum(run["charged"]["bits"] for run in runs))
+        self.server.stop()
+        self.assertEqual(left_behind(self.server), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
