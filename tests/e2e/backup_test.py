@@ -1,5 +1,4 @@
 """coffer backup while the server works, coffer restore into an empty directory: nothing is lost, nothing is spent twice."""
-import concurrent.futures
 import hashlib
 import json
 import os
@@ -8,11 +7,10 @@ import random
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 
-from harness import COFFER, Output, Person, Server
+from harness import COFFER, Output, Person, Server, beside
 from tiny import TinyWorld
 
 WORLD = None
@@ -156,17 +154,17 @@ class Backups(Case):
         seed = int(os.environ.get("COFFER_SEED", random.SystemRandom().randrange(1 << 32)))
         chance = random.Random(seed)
         grant = WORLD.give(runs=2000, bits="100k")
-        done, acknowledged, came = threading.Event(), [], []
+        acknowledged, came, made = [], [], []
         program = WORLD.program()
 
-        def submit():
-            while not done.is_set():
+        def submit(over):
+            while not over.is_set():
                 run = self.ada.ask(f"run {program} --grant {grant}", status=None)
                 if run and "id" in run:
                     acknowledged.append(run["id"])
 
-        def come_and_go():
-            while not done.is_set():
+        def come_and_go(over):
+            while not over.is_set():
                 name = f"clinic/comes{len(came)}"
                 table = self.folder / "big.bin"
                 table.write_bytes(chance.randbytes(3 << 20))
@@ -174,19 +172,12 @@ class Backups(Case):
                 self.stew.type(f"data rm {name}@v1", show=False)
                 came.append(name)
 
-        made = []
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            under_way = [pool.submit(submit), pool.submit(come_and_go)]
-            try:
-                for n in range(4):
-                    time.sleep(chance.random())
-                    before = set(acknowledged)
-                    self.backup(f"backup{n}")
-                    made.append(before)
-            finally:
-                done.set()
-        for each in under_way:
-            each.result()
+        with beside(submit, come_and_go):
+            for n in range(4):
+                time.sleep(chance.random())
+                before = set(acknowledged)
+                self.backup(f"backup{n}")
+                made.append(before)
         self.assertTrue(came and acknowledged, f"seed {seed}: nothing happened meanwhile")
         self.server.stop()
         for n, before in enumerate(made):

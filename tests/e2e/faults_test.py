@@ -11,12 +11,11 @@ import random
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 import unittest
 
 from counting import AMOUNTS, COUNT, Counting
-from harness import ROOT, Output, Server, fresh
+from harness import ROOT, Output, Server, beside, fresh
 from leftovers import mounts_below
 
 FOLDERS = ("front", "vault", "keeper")
@@ -186,23 +185,21 @@ class OldBackups(Faults):
 
     def copy_at_work(self, points):
         """`points` copies at seeded moments, as a snapshot of the file system would be: processes stand still, nothing is flushed."""
-        over = threading.Event()
+        def client(seed):
+            chance = random.Random(seed)
 
-        def work(client):
-            while not over.is_set():
-                self.world.submit(cut=client.randrange(80, 280) / 10)
-                over.wait(client.uniform(0.2, 2.0))
+            def work(over):
+                while not over.is_set():
+                    self.world.submit(cut=chance.randrange(80, 280) / 10)
+                    over.wait(chance.uniform(0.2, 2.0))
 
-        workers = [threading.Thread(target=work, args=(random.Random(self.random.random()),)) for _ in range(2)]
-        for worker in workers:
-            worker.start()
+            return work
+
         copies = []
-        for number in range(points):
-            time.sleep(self.random.uniform(0.02, 0.6))
-            copies.append(self.copy(self.folder / f"copy{number}"))
-        over.set()
-        for worker in workers:
-            worker.join()
+        with beside(*(client(self.random.random()) for _ in range(2))):
+            for number in range(points):
+                time.sleep(self.random.uniform(0.02, 0.6))
+                copies.append(self.copy(self.folder / f"copy{number}"))
         return copies
 
     def copy(self, target):

@@ -2,6 +2,8 @@
 
 Nothing here knows the API: everything goes through the real binary, as a user would type it.
 """
+import concurrent.futures
+import contextlib
 import datetime
 import json
 import os
@@ -14,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -37,6 +40,20 @@ def free_port():
             except OSError:
                 continue
             return port
+
+
+@contextlib.contextmanager
+def beside(*works):
+    """Runs each work(over) in a thread of its own; leaving the block sets `over` and raises what one of them raised."""
+    over = threading.Event()
+    with concurrent.futures.ThreadPoolExecutor(len(works)) as pool:
+        under_way = [pool.submit(work, over) for work in works]
+        try:
+            yield
+        finally:
+            over.set()
+    for each in under_way:
+        each.result()
 
 
 class Output:
