@@ -14,6 +14,7 @@ namespace coffer::cell::test {
 namespace {
 
 constexpr uid_t kRootlessUser = 65534;
+const std::string kRootlessGroups = "coffer-65534";
 
 ByteVector encode(const Outcome& outcome) {
   WireWriter out;
@@ -64,7 +65,8 @@ Outcome outcome_of(Result<Ended> result) {
 
 void become_rootless() {
   if (::geteuid() != 0) return;
-  if (::setgroups(0, nullptr) != 0 ||
+  if (!enter_delegated_groups(kRootlessGroups, kRootlessUser, kRootlessUser) ||
+      ::setgroups(0, nullptr) != 0 ||
       ::setresgid(kRootlessUser, kRootlessUser, kRootlessUser) != 0 ||
       ::setresuid(kRootlessUser, kRootlessUser, kRootlessUser) != 0 ||
       ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {  // forgotten with the user
@@ -86,7 +88,7 @@ std::map<std::string, std::string> verdicts(const std::string& output) {
 void Cells::SetUp() {
   if (GetParam() == Mode::AsRoot && ::geteuid() != 0) GTEST_SKIP() << "needs root";
   if (GetParam() == Mode::Rootless && ::geteuid() == 0) {
-    const auto delegated = delegate_groups("coffer-65534", kRootlessUser, kRootlessUser);
+    const auto delegated = delegate_groups(kRootlessGroups, kRootlessUser, kRootlessUser);
     if (!delegated) GTEST_SKIP() << delegated.error().message;
   }
   if (const auto usable = Cgroups::detect().usable(); !usable) {
@@ -104,7 +106,8 @@ void Cells::SetUp() {
 void Cells::TearDownTestSuite() {
   for (const Controller controller : kControllers) {
     const auto base = Cgroups::detect().base(controller).base;
-    if (!base.empty()) (void)::rmdir((base.parent_path() / "coffer-65534").c_str());
+    const auto rootless = base.parent_path() / kRootlessGroups;
+    for (const auto& directory : {rootless / "server", rootless}) (void)::rmdir(directory.c_str());
   }
 }
 

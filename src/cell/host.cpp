@@ -19,11 +19,6 @@ namespace {
 constexpr std::uint64_t kTrialMemory = std::uint64_t{64} << 20;
 constexpr const char* kSettingsFile = "/etc/sysctl.d/60-coffer.conf";
 
-std::string this_user() {
-  const passwd* record = ::getpwuid(::geteuid());
-  return record != nullptr ? record->pw_name : std::to_string(::geteuid());
-}
-
 WallState limit_state(const Cgroups& cgroups, Controller controller) {
   const ControllerBase& base = cgroups.base(controller);
   const std::string wall = std::string(name_of(controller)) + " limit";
@@ -38,8 +33,7 @@ WallState limit_state(const Cgroups& cgroups, Controller controller) {
           .held = Held::Missing,
           .required = true,
           .detail = base.problem,
-          .mend = ::geteuid() == 0 ? "mount cgroup v2 at /sys/fs/cgroup"
-                                   : "sudo coffer host prepare --user " + this_user()};
+          .mend = base.mend};
 }
 
 WallState landlock_state() {
@@ -165,7 +159,13 @@ Result<std::vector<std::string>> prepare(const std::string& user) {
   for (auto& line : done) line = "control groups at " + line;
   COFFER_TRY(const auto settings, permit_namespaces());
   done.insert(done.end(), settings.begin(), settings.end());
-  done.emplace_back("control groups end with the machine: run this again after it restarted");
+  if (Cgroups::detect().base(Controller::Memory).version == 2) {
+    done.emplace_back("cgroup v2: start coffer inside a subtree of " + user +
+                      "'s own: systemctl --user start coffer, or"
+                      " systemd-run --user --scope -p Delegate=yes coffer server …");
+  } else {
+    done.emplace_back("control groups end with the machine: run this again after it restarted");
+  }
   return done;
 }
 

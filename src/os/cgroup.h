@@ -44,7 +44,8 @@ const char* name_of(Controller controller);
 struct ControllerBase {
   int version{0};              // 1 or 2; 0: not usable
   std::filesystem::path base;  // directory below which this process may make groups
-  std::string problem;         // when version is 0
+  std::string problem;         // when version is 0, and
+  std::string mend;            // what a user may type or do against it
 };
 
 class Group;

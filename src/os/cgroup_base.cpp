@@ -20,6 +20,7 @@ using cgroup_detail::Hierarchy;
 using std::filesystem::path;
 
 constexpr std::size_t kProcFileMax = std::size_t{1} << 22;
+constexpr std::string_view kBasePrefix = "coffer-";
 constexpr const char* kOwnLeaf = "server";  // where processes are that make groups beside it
 
 // "/sys/fs/cgroup" of a mountinfo line, its octal escapes undone.
@@ -54,12 +55,13 @@ bool may_make_groups(const path& directory) {
 std::vector<std::string> base_names() {
   const uid_t uid = ::geteuid();
   if (uid == 0) return {"coffer"};
-  std::vector<std::string> names{"coffer-" + std::to_string(uid)};
+  const std::string prefix{kBasePrefix};
+  std::vector<std::string> names{prefix + std::to_string(uid)};
   std::array<char, 4096> space{};
   passwd record{};
   passwd* found = nullptr;
   if (::getpwuid_r(uid, &record, space.data(), space.size(), &found) == 0 && found != nullptr) {
-    names.insert(names.begin(), "coffer-" + std::string(record.pw_name));
+    names.insert(names.begin(), prefix + record.pw_name);
   }
   return names;
 }
@@ -117,6 +119,14 @@ std::optional<path> v2_base(const Hierarchy& hierarchy,
     return base;
   }
   return delegated_v2(hierarchy.mount, controllers);
+}
+
+// What makes a hierarchy of this version usable. On v2 no gift of root's helps a process that runs
+// elsewhere: it has to be started inside a subtree of its user's.
+std::string mend_of(int version) {
+  if (::geteuid() == 0) return "mount cgroup v2 at /sys/fs/cgroup, writable";
+  if (version == 2) return "systemd-run --user --scope -p Delegate=yes coffer …";
+  return "sudo coffer host prepare --user " + base_names().front().substr(kBasePrefix.size());
 }
 
 std::optional<path> v1_base(const Hierarchy& hierarchy) {
@@ -191,6 +201,7 @@ Cgroups Cgroups::detect() {
     const auto found = holder(controller);
     if (found == hierarchies.end()) {
       base.problem = "the kernel offers no such controller";
+      base.mend = "a kernel with it, and cgroup v2 mounted at /sys/fs/cgroup";
       continue;
     }
     if (found->version == 2 && !std::exchange(v2_asked, true)) v2 = v2_base(*found, of_v2);
@@ -201,23 +212,23 @@ Cgroups Cgroups::detect() {
     } else {
       base.problem = found->version == 2 ? "this process runs in no cgroup v2 subtree of its own"
                                          : "no group of this user in cgroup v1";
+      base.mend = mend_of(found->version);
     }
   }
   return cgroups;
 }
 
 Result<> Cgroups::usable() const {
-  std::vector<std::string> missing;
+  std::vector<std::string> missing, mends;
   for (const Controller controller : kControllers) {
-    if (base(controller).version == 0) {
-      missing.push_back(std::string(name_of(controller)) + " (" + base(controller).problem + ")");
-    }
+    const ControllerBase& place = base(controller);
+    if (place.version != 0) continue;
+    missing.push_back(std::string(name_of(controller)) + " (" + place.problem + ")");
+    if (!contains(mends, place.mend)) mends.push_back(place.mend);
   }
   if (missing.empty()) return {};
-  const std::string mend = ::geteuid() == 0 ? "mount cgroup v2, or these v1 controllers"
-                                            : "coffer host prepare --user U, as root";
   return Error{Code::FailedPrecondition,
-               "cannot limit " + join(missing, ", ") + "; mended by: " + mend};
+               "cannot limit " + join(missing, ", ") + "; mended by: " + join(mends, ", and ")};
 }
 
 Result<std::vector<std::string>> delegate_groups(const std::string& base_name, uid_t uid,

@@ -83,11 +83,12 @@ TEST_F(CgroupLimits, AreSweptWhenTheirProcessWasKilled) {
                }).value();
   char byte = 0;
   ASSERT_EQ(::read(ready.first.get(), &byte, 1), 1);
-  EXPECT_EQ(cgroups_.sweep(), 0U) << "its process lives";
+  (void)cgroups_.sweep();  // of whatever else was left on this machine
+  EXPECT_FALSE(group_named(left).empty()) << "its process lives";
   child.signal(SIGKILL);
   ASSERT_TRUE(child.wait(10s));
   ASSERT_FALSE(group_named(left).empty()) << "a killed process takes nothing away";
-  EXPECT_GE(cgroups_.sweep(), 1U);
+  (void)cgroups_.sweep();
   EXPECT_TRUE(group_named(left).empty());
   EXPECT_FALSE(group_named(fresh_name("kept")).empty());
 }
