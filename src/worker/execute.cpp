@@ -42,7 +42,7 @@ struct Attempt {
   Digest digest;
   grant::Permit permit;
   std::vector<program::Output> outputs;
-  Room room{};  // from before the start until it seals
+  Room room;  // until it seals
   Start start{};
 };
 
@@ -211,7 +211,6 @@ Result<> attempt_in_stage(Attempt& attempt, cell::Stage& stage, std::uint64_t& v
       return std::move(staged).error().in("input '" + input.alias + "'").as("environment");
     }
   }
-  COFFER_TRY(attempt.room, Room::reserve(attempt.place.data / "runs", attempt.outputs));
   auto ended = run_cell(attempt, stage, terms);
   if (!ended && !attempt.start.at) return std::move(ended).error();
   keeper::RunReport report;
@@ -249,17 +248,36 @@ NotStarted told(const Digest& digest, const Error& error) {
   return out;
 }
 
+// Waits while the disk is full, before the keeper is asked for keys.
+Result<Room> wait_for_room(const Workplace& place, const grant::Run& run) {
+  constexpr Duration kPatience = 1s;
+  for (bool said = false;; said = true) {
+    auto room = Room::reserve(place.data / "runs", run.outputs);
+    if (room || room.error().code != Code::Unavailable) return room;
+    if (!said) log_error("worker", "a run waits for disk space", room.error());
+    std::this_thread::sleep_for(kPatience);
+  }
+}
+
 Result<Attempt> open_attempt(const Workplace& place, const Execute& order, KeeperPort& keeper,
                              const TellFront& tell) {
   const Digest digest = sha256(order.run);
   COFFER_TRY(auto run, grant::parse<grant::Run>(text_of(order.run)));
+  COFFER_TRY(Room room, wait_for_room(place, run));
   const SealKey key = SealKey::generate();
   COFFER_TRY(const auto answer, keeper.ask_for<keeper::PermitReply>(
                                     keeper::Open{digest, order.attempt, key.public_key()}));
   COFFER_TRY(auto permit, grant::Permit::decode(answer.permit, key));
   auto outputs = run.outputs;
-  return Attempt{
-      place, order, keeper, tell, std::move(run), digest, std::move(permit), std::move(outputs)};
+  return Attempt{place,
+                 order,
+                 keeper,
+                 tell,
+                 std::move(run),
+                 digest,
+                 std::move(permit),
+                 std::move(outputs),
+                 std::move(room)};
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 // Disk space set aside for what a run will seal.
 //
-// It is taken before the program starts: on a full disk a run does not start, instead of being
-// lost, and charged, after it has worked. It is given back just before the files are written.
+// It is taken before the program starts: on a full disk a run waits, instead of being lost, and
+// charged, after it has worked. It is given back just before the files are written.
 // Invariants: has no name in the file system, so nothing is left behind however the process ends.
-// Errors: Unavailable (disk full). A file system that cannot set space aside gives an empty Room.
-// Thread-safety: one thread.
+// Errors: Unavailable (disk full), Denied. A file system that cannot set space aside gives an empty
+// Room. Thread-safety: one thread.
 #pragma once
 
 #include <filesystem>

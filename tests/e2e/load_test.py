@@ -1,6 +1,6 @@
 """Load without an end: 8 clients at work; the four processes at rest afterwards are as large as they were early on, within a tenth.
 
-Part of `make soak`. COFFER_LOAD_SECONDS: how long, after as much again as a tenth of it to warm up.
+Part of `make soak`. COFFER_LOAD_SECONDS: how long, after a quarter of it more until what the database keeps in memory has its size.
 """
 import os
 import random
@@ -22,7 +22,7 @@ class TheServer(unittest.TestCase):
         os.chmod(folder.name, 0o755)
         world = Counting(self, os.path.join(folder.name, "s"))
         self.addCleanup(world.server.stop)
-        early, _ = self.work(world, seconds / 10)
+        early, _ = self.work(world, seconds / 4)
         late, runs = self.work(world, seconds)
         said = f"resident at rest: {early}, after {runs} more runs {late}"
         print(said, flush=True)
