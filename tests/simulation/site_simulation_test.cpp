@@ -21,7 +21,6 @@ namespace coffer::simulation {
 namespace {
 
 namespace fs = std::filesystem;
-using keeper::test::kDay;
 using keeper::test::kStart;
 using keeper::test::time_of;
 
@@ -170,9 +169,9 @@ class Workload {
   bool begin() {
     auto& site = machine_.site();
     if (!front::first_operator(site)) return false;
-    const front::Caller operator_{"operator", {"operator"}};
+    const front::Caller operating{"operator", {"operator"}};
     for (const char* name : kPeople) {
-      if (!front::add_user(site, operator_, name, {"owner", "researcher", "reviewer"})) {
+      if (!front::add_user(site, operating, name, {"owner", "researcher", "reviewer"})) {
         return false;
       }
     }
