@@ -114,7 +114,7 @@ TEST(VaultList, RefusesEntriesThatBreakItsRules) {
   const Scratch scratch;
   const UniqueFd fd = scratch.file("list");
   auto writer = ListWriter::create(fd.get(), key_of(9), key_of(0x11), Visibility::Protected);
-  const auto refused = [&](FileEntry entry) {
+  const auto refused = [&](const FileEntry& entry) {
     const auto added = writer->add(entry);
     return !added && added.error().code == Code::InvalidArgument;
   };
@@ -123,7 +123,7 @@ TEST(VaultList, RefusesEntriesThatBreakItsRules) {
   EXPECT_TRUE(refused(entry_of("a", "x", Visibility::Public)));  // no salt
   FileEntry lies = entry_of("a", "x", Visibility::Protected);
   lies.size = 2;
-  EXPECT_TRUE(refused(lies.copy()));
+  EXPECT_TRUE(refused(lies));
   EXPECT_TRUE(writer->add(entry_of("a", "x", Visibility::Protected)));
   EXPECT_TRUE(refused(entry_of("a", "x", Visibility::Protected)));
   EXPECT_TRUE(refused(entry_of("a/b", "x", Visibility::Protected)));

@@ -291,7 +291,7 @@ struct Disk {
 
 }  // namespace
 
-SimulatedDisk::SimulatedDisk(fs::path root) {
+SimulatedDisk::SimulatedDisk(const fs::path& root) {
   Recorder& all = recorder();
   const std::lock_guard lock{all.mutex};
   if (all.on) std::abort();

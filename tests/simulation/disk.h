@@ -22,7 +22,7 @@ namespace coffer::simulation {
 
 class SimulatedDisk {
  public:
-  explicit SimulatedDisk(std::filesystem::path root);
+  explicit SimulatedDisk(const std::filesystem::path& root);
   SimulatedDisk(const SimulatedDisk&) = delete;
   SimulatedDisk& operator=(const SimulatedDisk&) = delete;
   ~SimulatedDisk();

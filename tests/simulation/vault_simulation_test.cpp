@@ -13,8 +13,6 @@
 namespace coffer::simulation {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr auto kDataset = "ds_aaaaaaaaaaaaaaaa";
 
 // The simulation itself can tell: what was synced is always there, what was not sometimes is not.
