@@ -2,10 +2,10 @@
 //
 // Invariants: a tree only grows; it keeps the hash of every complete subtree of each fourth level
 // (34 bytes a leaf), so root and proofs at any earlier size take O(log n) hashes. It never needs
-// the entries: leaf hashes are enough. Sizes and indexes count entries. Errors: InvalidArgument (an
-// index or size beyond the tree), Corrupt (a proof that proves nothing). Thread-safety: as plain
-// values. Source: RFC 6962 section 2.1 (hashing, proofs); RFC 9162 sections 2.1.3.2 and 2.1.4.2
-// (verification).
+// the entries: leaf hashes are enough. Sizes and indexes count entries.
+// Errors: InvalidArgument (an index or size beyond the tree), Corrupt (a proof that proves
+// nothing). Thread-safety: as plain values. Source: RFC 6962 section 2.1 (hashing, proofs); RFC
+// 9162 sections 2.1.3.2 and 2.1.4.2 (verification).
 //
 //   MerkleTree tree;
 //   tree.append(leaf_hash(entry));

@@ -3,10 +3,11 @@ import re
 import tempfile
 import time
 
-from harness import ROOT, UNTIL, Output, Server, add_people, fresh, tumours_csv
+from harness import ROOT, UNTIL, Output, Server, add_people, fresh, look_after, tumours_csv
 from leftovers import left_behind
 
 COUNT = ROOT / "tests/e2e/programs/count"
+LIMIT = "100M"  # bits
 AMOUNTS = ("bits", "runs", "cpu_ms")
 ROLES = {"stew": "owner", "ada": "researcher", "rex": "reviewer", "eve": "auditor"}
 
@@ -29,13 +30,11 @@ class Counting:
         self.sign_limit()
         self.grant = self.give("counting")
 
-    def sign_limit(self, status=0):
-        self.stew.type("data limit clinic/tumours --bits 100M", status=status)
+    def sign_limit(self):
+        self.stew.type(f"data limit clinic/tumours --bits {LIMIT}")
 
     def look_after(self):
-        """What an owner does: a grant that was suspended for lost runs goes on."""
-        if (self.stew.ask(f"grant show {self.grant}", status=None) or {}).get("state") == "suspended":
-            self.sign_limit(status=None)
+        look_after(self.stew, self.grant, "clinic/tumours", LIMIT)
 
     def give(self, purpose, more="--auto-bits 256 --auto-total 10M"):
         self.stew.type(f"grant give clinic/tumours --to ada --purpose {purpose} --lane bounded --bits 10M --runs 100000"

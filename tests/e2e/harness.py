@@ -224,6 +224,12 @@ def add_people(server, roles):
     return people
 
 
+def look_after(owner, grant, dataset, bits):
+    """What an owner does: a grant that was suspended for lost runs goes on once its dataset has a new limit."""
+    if (owner.ask(f"grant show {grant}", status=None) or {}).get("state") == "suspended":
+        owner.type(f"data limit {dataset} --bits {bits}", status=None)
+
+
 def tumours_csv(server, digest, target):
     """The Wisconsin table out of a built scikit-learn environment, with a header."""
     root = server.data / "env" / digest.removeprefix("sha256:") / "root"

@@ -5,7 +5,7 @@ import tempfile
 import time
 import unittest
 
-from harness import Output, Server
+from harness import Output, Server, look_after
 from leftovers import left_behind
 from tiny import TinyWorld
 
@@ -69,9 +69,7 @@ class OneDirectory(unittest.TestCase):
         return run["id"]
 
     def look_after(self):
-        """What an owner does: a grant that was suspended for lost runs goes on."""
-        if self.world.ada.ask(f"grant show {self.grant}")["state"] == "suspended":
-            self.world.stew.type("data limit clinic/people --bits 1M")
+        look_after(self.world.stew, self.grant, "clinic/people", "1M")
 
     def settled(self):
         """All runs, once none is under way."""
