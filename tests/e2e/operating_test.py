@@ -43,7 +43,7 @@ class Machine:
     def __init__(self, folder):
         self.root = folder
         self.output = Output("COFFER_SHOW" in os.environ)
-        for name in ("var/lib", "backups", "scratch", "root", "bin", "work"):
+        for name in ("var/lib", "backups", "scratch", "safe", "bin", "work"):
             (folder / name).mkdir(parents=True)
         (folder / "bin/coffer").symlink_to(COFFER)
         self.server = Server(folder, self.output)
@@ -52,7 +52,7 @@ class Machine:
         self.token, self.grant = "", ""
 
     def real(self, text):
-        text = re.sub(r"(?<![\w.])/(var/lib|backups|scratch|root)/", str(self.root) + r"/\1/", text)
+        text = re.sub(r"(?<![\w.])/(var/lib|backups|scratch|safe)/", str(self.root) + r"/\1/", text)
         return text.replace(":7070", f":{self.server.port}").replace("GRANT", self.grant)
 
     def systemctl(self, line):
