@@ -1,22 +1,15 @@
 #include "crypto/crypto.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
+
+#include "crypto/detail/must.h"
 
 namespace coffer {
 namespace {
-
-// A failure of the library itself (no memory, no entropy): there is nothing to go on with.
-void must(bool ok) {
-  if (ok) return;
-  (void)std::fputs("crypto: the library failed\n", stderr);
-  std::abort();
-}
 
 unsigned char* raw(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
 const unsigned char* raw(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
@@ -42,13 +35,6 @@ std::array<unsigned char, 12> nonce_bytes(std::uint64_t nonce) {
   std::array<unsigned char, 12> out{};
   for (std::size_t i = 0; i < 8; ++i) out[11 - i] = static_cast<unsigned char>(nonce >> (8 * i));
   return out;
-}
-
-// Looked up once: the look-up costs more than the hash of a short message.
-const EVP_MD* sha256_method() {
-  static const EVP_MD* const kMethod = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  must(kMethod != nullptr);
-  return kMethod;
 }
 
 Error seal_broken() {
@@ -77,34 +63,41 @@ Result<Digest> Digest::from_bytes(ByteView bytes) {
   return Digest{copy_of<32>(bytes)};
 }
 
-void Sha256::Free::operator()(void* context) const {
-  EVP_MD_CTX_free(static_cast<EVP_MD_CTX*>(context));
-}
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  must(context_ != nullptr);
-  must(EVP_DigestInit_ex(static_cast<EVP_MD_CTX*>(context_.get()), sha256_method(), nullptr) == 1);
-}
-
-Sha256& Sha256::update(ByteView bytes) {
-  must(EVP_DigestUpdate(static_cast<EVP_MD_CTX*>(context_.get()), bytes.data(), bytes.size()) == 1);
-  return *this;
-}
-
-Digest Sha256::finish() {
-  Digest out;
-  must(EVP_DigestFinal_ex(static_cast<EVP_MD_CTX*>(context_.get()), raw(out.bytes.data()),
-                          nullptr) == 1);
-  return out;
-}
-
 Digest sha256(ByteView bytes) { return Sha256{}.update(bytes).finish(); }
 
+namespace {
+
+// RFC 2104: the two hashes of HMAC, after the block that the key fills.
+Sha256 keyed(const Key& key, std::byte pad) {
+  std::array<std::byte, 64> block{};
+  block.fill(pad);
+  for (std::size_t i = 0; i < key.expose().size(); ++i) block[i] ^= key.expose()[i];
+  Sha256 out;
+  out.update(block);
+  OPENSSL_cleanse(block.data(), block.size());
+  return out;
+}
+Sha256 inner(const Key& key) { return keyed(key, std::byte{0x36}); }
+Digest outer(const Key& key, Sha256& inner) {
+  return keyed(key, std::byte{0x5c}).update(inner.finish().bytes).finish();
+}
+
+}  // namespace
+
 Digest hmac_sha256(const Key& key, ByteView bytes) {
-  Digest out;
-  unsigned length = 32;
-  must(HMAC(sha256_method(), key.expose().data(), 32, raw(bytes.data()), bytes.size(),
-            raw(out.bytes.data()), &length) != nullptr);
+  Sha256 hash = inner(key);
+  hash.update(bytes);
+  return outer(key, hash);
+}
+
+std::vector<Digest> hmac_sha256(const Key& key, std::span<const ByteView> messages) {
+  std::vector<Sha256> hashes;
+  std::vector<HashUpdate> updates;
+  for (std::size_t i = 0; i < messages.size(); ++i) hashes.push_back(inner(key));
+  for (std::size_t i = 0; i < messages.size(); ++i) updates.push_back({&hashes[i], messages[i]});
+  update_all(updates);
+  std::vector<Digest> out;
+  for (auto& hash : hashes) out.push_back(outer(key, hash));
   return out;
 }
 
@@ -127,37 +120,52 @@ Result<Key> key_from(ByteView bytes) {
 }
 
 ByteVector aead_seal(const Key& key, ByteView plain, ByteView associated, std::uint64_t nonce) {
+  ByteVector bytes;
+  bytes.reserve(plain.size() + kAeadOverhead);
+  bytes.assign(plain.begin(), plain.end());
+  return aead_seal(key, std::move(bytes), associated, nonce);
+}
+
+ByteVector aead_seal(const Key& key, ByteVector&& plain, ByteView associated, std::uint64_t nonce) {
   const Cipher cipher{EVP_CIPHER_CTX_new()};
   must(cipher != nullptr);
   const auto iv = nonce_bytes(nonce);
-  ByteVector out(plain.size() + kAeadOverhead);
+  ByteVector out{std::move(plain)};
+  const std::size_t size = out.size();
+  out.resize(size + kAeadOverhead);
   int length = 0;
   must(EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, raw(key.expose().data()),
                           iv.data()) == 1);
   must(EVP_EncryptUpdate(cipher.get(), nullptr, &length, raw(associated.data()),
                          static_cast<int>(associated.size())) == 1);
-  must(EVP_EncryptUpdate(cipher.get(), raw(out.data()), &length, raw(plain.data()),
-                         static_cast<int>(plain.size())) == 1);
+  must(EVP_EncryptUpdate(cipher.get(), raw(out.data()), &length, raw(out.data()),
+                         static_cast<int>(size)) == 1);
   must(EVP_EncryptFinal_ex(cipher.get(), raw(out.data()) + length, &length) == 1);
-  must(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kAeadOverhead,
-                           out.data() + plain.size()) == 1);
+  must(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kAeadOverhead, out.data() + size) ==
+       1);
   return out;
 }
 
 Result<ByteVector> aead_open(const Key& key, ByteView sealed, ByteView associated,
                              std::uint64_t nonce) {
+  return aead_open(key, ByteVector{sealed.begin(), sealed.end()}, associated, nonce);
+}
+
+Result<ByteVector> aead_open(const Key& key, ByteVector&& sealed, ByteView associated,
+                             std::uint64_t nonce) {
   if (sealed.size() < kAeadOverhead) return seal_broken();
   const Cipher cipher{EVP_CIPHER_CTX_new()};
   must(cipher != nullptr);
   const auto iv = nonce_bytes(nonce);
-  ByteVector out(sealed.size() - kAeadOverhead);
-  ByteVector tag(sealed.end() - kAeadOverhead, sealed.end());
+  ByteVector out{std::move(sealed)};
+  ByteVector tag(out.end() - kAeadOverhead, out.end());
+  out.resize(out.size() - kAeadOverhead);
   int length = 0;
   must(EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, raw(key.expose().data()),
                           iv.data()) == 1);
   must(EVP_DecryptUpdate(cipher.get(), nullptr, &length, raw(associated.data()),
                          static_cast<int>(associated.size())) == 1);
-  must(EVP_DecryptUpdate(cipher.get(), raw(out.data()), &length, raw(sealed.data()),
+  must(EVP_DecryptUpdate(cipher.get(), raw(out.data()), &length, raw(out.data()),
                          static_cast<int>(out.size())) == 1);
   must(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kAeadOverhead, tag.data()) == 1);
   if (EVP_DecryptFinal_ex(cipher.get(), raw(out.data()) + length, &length) != 1) {

@@ -1,6 +1,9 @@
 #include "crypto/crypto.h"
 
 #include <gtest/gtest.h>
+#include <openssl/hmac.h>
+
+#include <random>
 
 namespace coffer {
 namespace {
@@ -19,10 +22,76 @@ TEST(Crypto, Sha256OfFips180) {
   EXPECT_FALSE(Digest::parse(std::string("sha512:") + std::string(64, '0')));
 }
 
-TEST(Crypto, HmacOfRfc4231) {
-  const ByteVector key(32, std::byte{0xaa});
-  EXPECT_EQ(hmac_sha256(*key_from(key), bytes_of("x")), hmac_sha256(*key_from(key), bytes_of("x")));
-  EXPECT_NE(hmac_sha256(*key_from(key), bytes_of("x")), hmac_sha256(*key_from(key), bytes_of("y")));
+// Any number, of any lengths, each at any place in its block: all are what each is alone.
+TEST(Crypto, HashesBesideEachOtherAreWhatEachIsAlone) {
+  std::mt19937 random{256};
+  ByteVector content(4096);
+  for (auto& byte : content) byte = static_cast<std::byte>(random());
+  for (int round = 0; round < 500; ++round) {
+    std::vector<Sha256> together(random() % 6);
+    std::vector<Sha256> alone(together.size());
+    for (int pieces = 0; pieces < 4; ++pieces) {
+      std::vector<HashUpdate> updates;
+      for (std::size_t i = 0; i < together.size(); ++i) {
+        const auto from = ByteView{content}.subspan(random() % 2048);
+        const ByteView piece = from.first(random() % 5 == 0 ? random() % 2 : random() % 2048);
+        updates.push_back({&together[i], piece});
+        alone[i].update(piece);
+      }
+      update_all(updates);
+    }
+    for (std::size_t i = 0; i < together.size(); ++i) {
+      ASSERT_EQ(together[i].finish(), alone[i].finish()) << "round " << round << ", hash " << i;
+    }
+  }
+}
+
+TEST(Crypto, HashesBesideEachOtherOfFips180) {
+  const std::string million(1'000'000, 'a');
+  const std::string blocks = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+  std::array<Sha256, 2> hashes;
+  update_all(std::array{HashUpdate{&hashes[0], bytes_of(million)},
+                        HashUpdate{&hashes[1], bytes_of(blocks)}});
+  EXPECT_EQ(hashes[0].finish().text(),
+            "sha256:cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  EXPECT_EQ(hashes[1].finish().text(),
+            "sha256:248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+// More than 2^32 bits: the length that a hash ends with counts them all.
+TEST(Crypto, HashesBesideEachOtherCountTheirBits) {
+  const ByteVector piece(std::size_t{16} << 20);
+  std::array<Sha256, 2> hashes;
+  Sha256 alone;
+  for (int i = 0; i < 33; ++i) {
+    update_all(std::array{HashUpdate{&hashes[0], piece}, HashUpdate{&hashes[1], piece}});
+    alone.update(piece);
+  }
+  const Digest wanted = alone.finish();
+  EXPECT_EQ(hashes[0].finish(), wanted);
+  EXPECT_EQ(hashes[1].finish(), wanted);
+}
+
+// RFC 4231 has no key of 32 bytes; this is its construction, from RFC 2104, over OpenSSL's HMAC.
+TEST(Crypto, HmacIsOpenSslsHmac) {
+  std::mt19937 random{2104};
+  for (int round = 0; round < 200; ++round) {
+    const Key key = random_key();
+    ByteVector x(random() % 300);
+    ByteVector y(random() % 300);
+    for (auto& byte : x) byte = static_cast<std::byte>(random());
+    std::vector<Digest> wanted(2);
+    unsigned length = 0;
+    const auto hmac = [&](ByteView bytes, Digest& out) {
+      HMAC(EVP_sha256(), key.expose().data(), 32,
+           reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+           reinterpret_cast<unsigned char*>(out.bytes.data()), &length);
+    };
+    hmac(x, wanted[0]);
+    hmac(y, wanted[1]);
+    EXPECT_EQ(hmac_sha256(key, x), wanted[0]);
+    EXPECT_EQ(hmac_sha256(key, std::array<ByteView, 2>{x, y}), wanted);
+  }
 }
 
 TEST(Crypto, AeadFindsEveryFlippedBit) {

@@ -14,24 +14,32 @@
 namespace coffer::vault {
 namespace {
 
-// Keeps up to two chunks of a file in memory and gives out one after the other.
+// Keeps some chunks of a file in memory: several are hashed in less time than one after the other.
 class FileWindow {
  public:
-  // `room`: 2 * kChunkMax bytes, one buffer for all files.
+  static constexpr std::size_t kRoom = 4 * kChunkMax;
+
+  // `room`: kRoom bytes, one buffer for all files.
   FileWindow(int fd, const Chunker& chunker, ByteVector& room)
       : fd_(fd), chunker_(chunker), room_(room) {}
 
-  // The next chunk, empty at the end; valid until the next call.
-  Result<ByteView> next() {
-    if (have_ - at_ < kChunkMax && !ended_) COFFER_CHECK(fill());
+  // The next chunks, none at the end; valid until the next call.
+  Result<std::vector<ByteView>> next() {
+    if (!ended_) COFFER_CHECK(fill());
+    std::vector<ByteView> out;
+    while (holds_a_chunk()) out.push_back(take());
+    return out;
+  }
+
+ private:
+  bool holds_a_chunk() const { return have_ - at_ >= (ended_ ? 1 : kChunkMax); }
+  ByteView take() {
     const ByteView rest = ByteView{room_}.subspan(at_, have_ - at_);
     const ByteView chunk = rest.first(chunker_.cut(rest));
     at_ += chunk.size();
     return chunk;
   }
-
- private:
-  // What is left moves to the front, once for each 4 MiB at most.
+  // What is left moves to the front: a quarter of the room at most.
   Result<> fill() {
     std::memmove(room_.data(), room_.data() + at_, have_ - at_);
     have_ -= std::exchange(at_, 0);
@@ -80,7 +88,7 @@ class Adder {
       : plan_(plan),
         work_(work),
         chunker_(work.dataset_key),
-        room_(2 * kChunkMax),
+        room_(FileWindow::kRoom),
         added_{random_key(), {}, {}, 0, 0} {}
 
   Result<Added> run() {
@@ -167,16 +175,12 @@ class Adder {
     COFFER_CHECK(work_.observer.begin(file.path, file.size));
     FileWindow window{file.fd.get(), chunker_, room_};
     for (;;) {
-      COFFER_TRY(const ByteView plain, window.next());
-      if (plain.empty()) break;
-      if (entry.chunks.size() == kFileChunksMax) {
-        return Error{Code::InvalidArgument, printable(file.path) + " is too large"};
+      COFFER_TRY(const auto chunks, window.next());
+      if (chunks.empty()) break;
+      const auto ids = chunk_ids(work_.dataset_key, chunks);
+      for (std::size_t i = 0; i < chunks.size(); ++i) {
+        COFFER_CHECK(add_chunk(entry, digest, ids[i], chunks[i]));
       }
-      digest.update(plain);
-      entry.size += plain.size();
-      COFFER_TRY(ChunkRef ref, chunk(plain));
-      entry.chunks.push_back(std::move(ref));
-      COFFER_CHECK(work_.observer.bytes(plain));
     }
     COFFER_CHECK(work_.observer.end());
     COFFER_TRY(const auto after, facts_of(file));
@@ -200,11 +204,24 @@ class Adder {
                  facts.st_mtim.tv_nsec};
   }
 
-  Result<ChunkRef> chunk(ByteView plain) {
-    const Digest id = chunk_id(work_.dataset_key, plain);
-    if (const ChunkRef* known = work_.known.find(id)) return known->copy();
-    if (const ChunkRef* present = present_.find(id)) return present->copy();
-    SealedChunk sealed = seal_chunk(id, random_key(), plain);
+  Result<> add_chunk(FileEntry& entry, Sha256& digest, const Digest& id, ByteView plain) {
+    if (entry.chunks.size() == kFileChunksMax) {
+      return Error{Code::InvalidArgument, printable(entry.path) + " is too large"};
+    }
+    COFFER_TRY(ChunkRef ref, chunk(id, plain, digest));
+    entry.chunks.push_back(std::move(ref));
+    entry.size += plain.size();
+    return work_.observer.bytes(plain);
+  }
+
+  Result<ChunkRef> chunk(const Digest& id, ByteView plain, Sha256& file) {
+    const ChunkRef* same = work_.known.find(id);
+    if (same == nullptr) same = present_.find(id);
+    if (same != nullptr) {
+      file.update(plain);
+      return same->copy();
+    }
+    SealedChunk sealed = seal_chunk(id, random_key(), plain, file);
     added_.new_chunks += 1;
     added_.new_bytes += sealed.bytes.size();
     ChunkRef ref = sealed.ref.copy();

@@ -37,7 +37,7 @@ bool looks_compressible(ByteView plain) {
   return compress(room, sample, 1) != 0;
 }
 
-// method byte || payload
+// method byte || payload, with room for the tag
 ByteVector encode(ByteView plain) {
   if (looks_compressible(plain)) {
     ByteVector out(1 + plain.size() - plain.size() / 32);
@@ -49,26 +49,29 @@ ByteVector encode(ByteView plain) {
     }
   }
   ByteVector out;
-  out.reserve(1 + plain.size());
+  out.reserve(kSealedOverhead + plain.size());
   out.push_back(std::byte{kStored});
   out.insert(out.end(), plain.begin(), plain.end());
   return out;
 }
 
-// Nothing when `encoded` is not exactly one encoding of `length` bytes.
-std::optional<ByteVector> decode(ByteView encoded, std::size_t length) {
-  if (encoded.empty() || length == 0 || length > kChunkMax) return {};
-  const ByteView payload = encoded.subspan(1);
-  if (encoded[0] == std::byte{kStored}) {
+// The plaintext, in `room`, which holds its encoding before. Nothing when that is not exactly one
+// encoding of `length` bytes.
+std::optional<ByteView> decode(ByteVector& room, std::size_t length) {
+  if (room.empty() || length == 0 || length > kChunkMax) return {};
+  const std::byte method = room[0];
+  const ByteView payload = ByteView{room}.subspan(1);
+  if (method == std::byte{kStored}) {
     if (payload.size() != length) return {};
-    return ByteVector{payload.begin(), payload.end()};
+    return payload;
   }
-  if (encoded[0] != std::byte{kZstd}) return {};
+  if (method != std::byte{kZstd}) return {};
   ByteVector plain(length);
   if (ZSTD_decompress(plain.data(), plain.size(), payload.data(), payload.size()) != length) {
     return {};
   }
-  return plain;
+  room = std::move(plain);
+  return room;
 }
 
 }  // namespace
@@ -81,28 +84,33 @@ ChunkRef ChunkRef::copy() const {
           .sealed_bytes = sealed_bytes};
 }
 
-Digest chunk_id(const Key& dataset_key, ByteView plain) { return hmac_sha256(dataset_key, plain); }
+std::vector<Digest> chunk_ids(const Key& dataset_key, std::span<const ByteView> chunks) {
+  return hmac_sha256(dataset_key, chunks);
+}
 
-SealedChunk seal_chunk(const Digest& id, Key chunk_key, ByteView plain) {
+SealedChunk seal_chunk(const Digest& id, Key chunk_key, ByteView plain, Sha256& file) {
   ByteVector bytes = aead_seal(chunk_key, encode(plain), associated(id));
+  Sha256 name;
+  update_all(std::array{HashUpdate{&name, bytes}, HashUpdate{&file, plain}});
   ChunkRef ref{.id = id,
-               .name = sha256(bytes),
+               .name = name.finish(),
                .key = std::move(chunk_key),
                .plain_bytes = static_cast<std::uint32_t>(plain.size()),
                .sealed_bytes = static_cast<std::uint32_t>(bytes.size())};
   return {std::move(ref), std::move(bytes)};
 }
 
-Result<ByteVector> open_chunk(const ChunkRef& ref, ByteView sealed) {
+Result<ByteView> open_chunk(const ChunkRef& ref, ByteVector& bytes) {
   const Error corrupt{Code::Corrupt, fmt::format("chunk {} is not what its list says: changed, or "
                                                  "another key",
                                                  ref.name.text())};
-  if (sealed.size() != ref.sealed_bytes) return corrupt;
-  const auto encoded = aead_open(ref.key, sealed, associated(ref.id));
+  if (bytes.size() != ref.sealed_bytes) return corrupt;
+  auto encoded = aead_open(ref.key, std::move(bytes), associated(ref.id));
   if (!encoded) return corrupt;
-  auto plain = decode(*encoded, ref.plain_bytes);
+  bytes = *std::move(encoded);
+  const auto plain = decode(bytes, ref.plain_bytes);
   if (!plain) return corrupt;
-  return *std::move(plain);
+  return *plain;
 }
 
 std::size_t ChunkIndex::Hash::operator()(const Digest& digest) const {

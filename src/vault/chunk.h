@@ -38,11 +38,13 @@ struct SealedChunk {
   ByteVector bytes;
 };
 
-Digest chunk_id(const Key& dataset_key, ByteView plain);
-// `plain`: 1 to kChunkMax bytes; `id`: its chunk_id; `chunk_key`: used for this chunk only.
-SealedChunk seal_chunk(const Digest& id, Key chunk_key, ByteView plain);
+std::vector<Digest> chunk_ids(const Key& dataset_key, std::span<const ByteView> chunks);
+// `plain`: 1 to kChunkMax bytes; `id`: of chunk_ids(); `chunk_key`: used for this chunk only;
+// `file`: the digest of the file, which goes on by `plain` in the pass that finds the name.
+SealedChunk seal_chunk(const Digest& id, Key chunk_key, ByteView plain, Sha256& file);
 // The inverse: checks lengths and the tag, which binds the bytes to the chunk's own key and id.
-Result<ByteVector> open_chunk(const ChunkRef& ref, ByteView sealed);
+// `bytes`: the sealed chunk before, what the plaintext lies in afterwards.
+Result<ByteView> open_chunk(const ChunkRef& ref, ByteVector& bytes);
 
 // Chunks the server is known to hold, by id. About 200 bytes of memory each.
 class ChunkIndex {

@@ -78,12 +78,17 @@ TEST(VaultChunker, BoundariesDependOnTheDatasetKey) {
   EXPECT_NE(chunks_of(Chunker{key_of(1)}, data), chunks_of(Chunker{key_of(2)}, data));
 }
 
+Result<std::string> opened(const ChunkRef& ref, ByteVector sealed) {
+  COFFER_TRY(const ByteView plain, open_chunk(ref, sealed));
+  return std::string{text_of(plain)};
+}
+
 TEST(VaultChunk, OpensAgainAndIsSmallerWhereItCanBe) {
   const Key key = key_of(1);
   for (const std::string& plain :
        {std::string(1, 'x'), std::string(300'000, 'a'), noise(300'000, 5)}) {
     const SealedChunk sealed = seal_plain(key, random_key(), bytes_of(plain));
-    EXPECT_EQ(text_of(*open_chunk(sealed.ref, sealed.bytes)), plain);
+    EXPECT_EQ(*opened(sealed.ref, sealed.bytes), plain);
     EXPECT_LE(sealed.bytes.size(), plain.size() + kSealedOverhead);
   }
   EXPECT_LT(seal_plain(key, random_key(), bytes_of(std::string(300'000, 'a'))).bytes.size(), 1000U);
@@ -91,8 +96,12 @@ TEST(VaultChunk, OpensAgainAndIsSmallerWhereItCanBe) {
 
 TEST(VaultChunk, IdsAgreeWithinADatasetOnlyAndNamesNever) {
   const auto plain = bytes_of("the same row");
-  EXPECT_EQ(chunk_id(key_of(1), plain), hmac_sha256(key_of(1), plain));
-  EXPECT_NE(chunk_id(key_of(1), plain), chunk_id(key_of(2), plain));
+  const auto other = bytes_of("another row");
+  const std::array<ByteView, 2> chunks{plain, other};
+  const auto ids = chunk_ids(key_of(1), chunks);
+  EXPECT_EQ(ids[0], hmac_sha256(key_of(1), plain));
+  EXPECT_EQ(ids[1], hmac_sha256(key_of(1), other));
+  EXPECT_NE(ids, chunk_ids(key_of(2), chunks));
   const SealedChunk one = seal_plain(key_of(1), random_key(), plain);
   const SealedChunk two = seal_plain(key_of(1), random_key(), plain);
   EXPECT_EQ(one.ref.id, two.ref.id);
@@ -105,18 +114,18 @@ TEST(VaultChunk, EveryFlippedBitAndEveryWrongReferenceIsFound) {
   for (std::size_t bit = 0; bit < sealed.bytes.size() * 8; ++bit) {
     ByteVector changed = sealed.bytes;
     changed[bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
-    EXPECT_FALSE(open_chunk(sealed.ref, changed)) << bit;
+    EXPECT_FALSE(opened(sealed.ref, changed)) << bit;
   }
   ChunkRef other_id = sealed.ref.copy();
   other_id.id = sha256("x");
   ChunkRef longer = sealed.ref.copy();
   longer.plain_bytes += 1;
-  EXPECT_FALSE(open_chunk(other_id, sealed.bytes));
-  EXPECT_FALSE(open_chunk(longer, sealed.bytes));
+  EXPECT_FALSE(opened(other_id, sealed.bytes));
+  EXPECT_FALSE(opened(longer, sealed.bytes));
   ChunkRef other_key = sealed.ref.copy();
   other_key.key = key_of(2);
-  EXPECT_FALSE(open_chunk(other_key, sealed.bytes));
-  EXPECT_TRUE(open_chunk(sealed.ref, sealed.bytes));
+  EXPECT_FALSE(opened(other_key, sealed.bytes));
+  EXPECT_TRUE(opened(sealed.ref, sealed.bytes));
 }
 
 // The worked example of docs/formats/vault.md: the bytes there are these.

@@ -1,11 +1,12 @@
 #include "vault/reader.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "vault/detail/digest_beside.h"
 #include "vault/store.h"
 
 namespace coffer::vault {
-
 Result<Reader> Reader::open(Version version, ChunkSource& chunks) {
   COFFER_TRY(ListReader list, ListReader::open(std::move(version.list), version.key));
   return Reader{std::move(list), chunks, version.list_digest};
@@ -17,13 +18,9 @@ Result<Reader> Reader::open(const grant::Permit& permit, std::string_view alias,
                                   [&](const auto& one) { return one.alias == alias; });
   if (input == inputs.end()) return Error{Code::Denied, "the permit has no input of that alias"};
   COFFER_TRY(UniqueFd list, store.open_list(input->chunk_list));
-  if (!input->version_key) {
-    COFFER_TRY(const Key key, store.public_key(input->chunk_list));
-    COFFER_TRY(Reader reader, open({std::move(list), input->chunk_list, key}, store));
-    reader.expected_content_ = input->content;
-    return reader;
-  }
-  COFFER_TRY(Reader reader, open({std::move(list), input->chunk_list, *input->version_key}, store));
+  COFFER_TRY(const Key key, input->version_key ? key_from(input->version_key->expose())
+                                               : store.public_key(input->chunk_list));
+  COFFER_TRY(Reader reader, open({std::move(list), input->chunk_list, key}, store));
   reader.expected_content_ = input->content;
   return reader;
 }
@@ -47,14 +44,21 @@ Result<> Reader::read(const FileEntry& file, const ByteSink& sink) {
   };
   Sha256 digest;
   digest.update(file.salt);
+  std::optional<DigestBeside> beside;
+  if (file.chunks.size() > 1) beside.emplace(digest);
   for (const auto& ref : file.chunks) {
-    auto sealed = chunks_->chunk(ref.name);
-    if (!sealed) return at_file(std::move(sealed).error());
-    const auto plain = open_chunk(ref, *sealed);
+    auto bytes = chunks_->chunk(ref.name);
+    if (!bytes) return at_file(std::move(bytes).error());
+    const auto plain = open_chunk(ref, *bytes);
     if (!plain) return at_file(plain.error());
-    digest.update(*plain);
     COFFER_CHECK(sink(*plain));
+    if (beside) {
+      beside->update(*std::move(bytes), *plain);
+    } else {
+      digest.update(*plain);
+    }
   }
+  if (beside) beside->finish();
   if (digest.finish() != file.digest) {
     return at_file(Error{Code::Corrupt, "a file's digest is not what its list says"});
   }

@@ -50,12 +50,7 @@ Result<> stage_input(const Attempt& attempt, const grant::PermitInput& input,
                      const fs::path& target) {
   const std::string vault = attempt.place.data / "vault";
   COFFER_TRY(auto store, vault::Store::open(vault, input.dataset_id));
-  COFFER_TRY(UniqueFd list, store.open_list(input.chunk_list));
-  COFFER_TRY(const Key key, input.version_key ? key_from(input.version_key->expose())
-                                              : store.public_key(input.chunk_list));
-  COFFER_TRY(auto reader,
-             vault::Reader::open(
-                 {.list = std::move(list), .list_digest = input.chunk_list, .key = key}, store));
+  COFFER_TRY(auto reader, vault::Reader::open(attempt.permit, input.alias, store));
   COFFER_CHECK(make_directories(target, 0755));
   COFFER_TRY(const UniqueFd directory, open_directory(target));
   COFFER_CHECK(vault::stage(std::move(reader), directory.get()));

@@ -68,7 +68,8 @@ inline std::string noise(std::size_t length, std::uint32_t seed) {
 inline Key key_of(unsigned char byte) { return *key_from(ByteVector(32, std::byte{byte})); }
 
 inline SealedChunk seal_plain(const Key& dataset_key, Key chunk_key, ByteView plain) {
-  return seal_chunk(chunk_id(dataset_key, plain), std::move(chunk_key), plain);
+  Sha256 file;
+  return seal_chunk(chunk_ids(dataset_key, {&plain, 1})[0], std::move(chunk_key), plain, file);
 }
 
 struct NoObserver final : AddObserver {
