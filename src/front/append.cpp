@@ -83,7 +83,9 @@ Result<keeper::Appended> send(Site& site, std::int64_t pending, const keeper::Re
   auto reply = site.links.ask_keeper_for<keeper::Appended>(operation);
   if (!reply) {
     // Unavailable: the keeper may have it or not. It stays pending and is sent again.
-    if (reply.error().code != Code::Unavailable || reply.error().rule != "unavailable") {
+    if (reply.error().code == Code::Unavailable && reply.error().rule == "unavailable") {
+      site.unfinished = true;
+    } else {
       COFFER_CHECK(site.db.run("DELETE FROM pending WHERE id = ?", {pending}));
     }
     return std::move(reply).error();
@@ -124,7 +126,9 @@ Result<> finish_pending(Site& site) {
   COFFER_CHECK(resend_pending(site));
   COFFER_TRY(const auto left, site.db.row("SELECT 1 FROM pending LIMIT 1"));
   site.unfinished = left.has_value();
-  return {};
+  if (!site.unfinished) return {};
+  return Error{Code::Unavailable, "the keeper's last answer is not stored yet: is the disk full?"}
+      .as("unavailable");
 }
 
 Result<keeper::Appended> append(Site& site, const keeper::Request& operation, const Json& extra) {

@@ -21,7 +21,9 @@ Result<keeper::Appended> append(Site& site, const keeper::Request& operation,
 // At start and whenever the keeper is connected anew. site.status is as it is after them.
 Result<> resend_pending(Site& site);
 
-// After a disk was full: stores what the keeper answered and the disk had no room for.
+// After a keeper answered too late, or a disk had no room for its answer: sends and stores that
+// first, so that no entry is stored before one that the keeper made earlier.
+// Errors: Unavailable (still so).
 Result<> finish_pending(Site& site);
 
 // Compares the database with the keeper: the front does not start on an older one.

@@ -23,7 +23,8 @@ inline constexpr Duration kKeeperPatience = 10s;
 class Links {
  public:
   Links() = default;
-  explicit Links(UniqueFd control) : control_(std::move(control)) {}
+  explicit Links(UniqueFd control, Duration patience = kKeeperPatience)
+      : control_(std::move(control)), patience_(patience) {}
 
   int control_fd() const { return control_.get(); }
   // Takes what has arrived on the control socket within `patience`.
@@ -32,10 +33,13 @@ class Links {
 
   // Asks the keeper, waiting for a connection, and asks again (the same bytes) when the connection
   // breaks under way. A refusal is an Error with its rule.
-  Result<keeper::Reply> ask_keeper(const keeper::Request& request,
-                                   Duration patience = kKeeperPatience);
+  Result<keeper::Reply> ask_keeper(const keeper::Request& request, Duration patience);
   template <class T>
-  Result<T> ask_keeper_for(const keeper::Request& request, Duration patience = kKeeperPatience) {
+  Result<T> ask_keeper_for(const keeper::Request& request) {
+    return ask_keeper_for<T>(request, patience_);
+  }
+  template <class T>
+  Result<T> ask_keeper_for(const keeper::Request& request, Duration patience) {
     COFFER_TRY(keeper::Reply reply, ask_keeper(request, patience));
     if (auto* wanted = std::get_if<T>(&reply)) return std::move(*wanted);
     return Error{Code::Internal, "the keeper answered another question"};
@@ -60,6 +64,7 @@ class Links {
 
  private:
   UniqueFd control_;
+  Duration patience_{kKeeperPatience};
   std::optional<keeper::Client> keeper_;
   std::optional<Channel> worker_;
   std::optional<Channel> builder_;

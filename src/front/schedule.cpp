@@ -303,13 +303,11 @@ Result<> apply(const Applied& context, const keeper::Cancel& op) {
 }
 
 Result<> tick(Site& site) {
-  if (site.unfinished) {
+  if (site.unfinished && site.links.has_keeper()) {
     COFFER_CHECK(finish_pending(site));
-    if (!site.unfinished) {
-      auto resumed = resume_worker(site);
-      site.unfinished = !resumed;  // still no room: again at the next tick
-      COFFER_CHECK(std::move(resumed));
-    }
+    auto resumed = resume_worker(site);
+    site.unfinished = !resumed;  // still no room: again at the next tick
+    COFFER_CHECK(std::move(resumed));
   }
   COFFER_CHECK(settle_due(site));
   COFFER_CHECK(expire_held(site));

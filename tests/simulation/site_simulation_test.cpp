@@ -2,20 +2,17 @@
 // acknowledged is lost, spent twice or contradicted.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <mutex>
 #include <random>
-#include <thread>
 
 #include "front/append.h"
 #include "front/schedule.h"
 #include "front/users.h"
-#include "keeper/keeper.h"
 #include "keeper/test_world.h"
 #include "ledger/checkpoint.h"
 #include "ledger/verify.h"
 #include "os/files.h"
 #include "simulation/disk.h"
+#include "simulation/machine.h"
 
 namespace coffer::simulation {
 namespace {
@@ -31,103 +28,6 @@ int crashes_wanted() {
   const char* wanted = std::getenv("COFFER_CRASHES");
   return wanted != nullptr ? std::atoi(wanted) : 300;
 }
-
-// Keeper and front on one directory, with the keeper answering in a thread of its own.
-class Machine {
- public:
-  Machine(const fs::path& data, const ManualClock& clock) : data_(data), clock_(clock) {}
-  Machine(const Machine&) = delete;
-  Machine& operator=(const Machine&) = delete;
-  ~Machine() { stop(); }
-
-  Result<> start() {
-    for (const char* folder : {"front", "front/uploads", "keeper", "ledger", "vault"}) {
-      COFFER_CHECK(make_directories(data_ / folder));
-    }
-    COFFER_TRY(auto made, keeper::Keeper::open({data_ / "keeper", "coffer.example/ledger"},
-                                               *key_from(sha256("master").bytes), clock_));
-    keeper_.emplace(std::move(made));
-    COFFER_TRY(ChannelPair line, make_channel_pair());
-    COFFER_TRY(ChannelPair control, make_channel_pair());
-    thread_ = std::thread{[this, fd = std::make_shared<UniqueFd>(std::move(line.first)),
-                           supervisor = std::make_shared<UniqueFd>(std::move(control.first))] {
-      Channel channel{std::move(*fd)};
-      serve(channel);
-      supervisor->reset();  // then nobody waits for another keeper
-    }};
-    COFFER_TRY(site_, front::open_site(data_, clock_));
-    site_->links = front::Links{std::move(control.second)};
-    site_->links.accept(PeerTag::Keeper, std::move(line.second));
-    COFFER_CHECK(front::resend_pending(*site_));
-    const auto entries = site_->status.tree_size;
-    COFFER_CHECK(front::check_against_keeper(*site_));
-    EXPECT_EQ(entries, site_->status.tree_size) << "what was sent again is in the status";
-    return front::publish_ledger(*site_);
-  }
-
-  void stop() {
-    site_.reset();  // its end of the line closes
-    if (thread_.joinable()) thread_.join();
-    keeper_.reset();
-  }
-
-  front::Site& site() { return *site_; }
-
-  Result<keeper::Reply> ask(const keeper::Request& request) {
-    using keeper::Peer;
-    if (std::holds_alternative<keeper::Open>(request) ||
-        std::holds_alternative<keeper::Started>(request) ||
-        std::holds_alternative<keeper::Report>(request)) {
-      return ask_keeper(Peer::Worker, request);
-    }
-    if (keeper::is_query(request)) return ask_keeper(Peer::Front, request);
-    COFFER_TRY(auto appended, front::append(*site_, request, extra_of(request)));
-    COFFER_CHECK(front::publish_ledger(*site_));
-    return keeper::Reply{std::move(appended)};
-  }
-
- private:
-  void serve(Channel& channel) {
-    for (;;) {
-      auto record = channel.receive(kForever);
-      if (!record) return;
-      const std::lock_guard lock{mutex_};
-      const auto replies = keeper_->answer({{keeper::Peer::Front, *std::move(record)}});
-      if (!replies || !channel.send(replies->front(), kForever)) return;
-    }
-  }
-
-  Result<keeper::Reply> ask_keeper(keeper::Peer peer, const keeper::Request& request) {
-    const std::lock_guard lock{mutex_};
-    COFFER_TRY(const auto replies, keeper_->answer({{peer, keeper::encode(request)}}));
-    return keeper::decode_reply(replies.front());
-  }
-
-  // What the front adds to a settlement: which outputs there were.
-  Json extra_of(const keeper::Request& request) {
-    Json extra = Json::object({{"time", site_->now_ms()}, {"user", "ada"}});
-    const auto* settle = std::get_if<keeper::Settle>(&request);
-    if (settle == nullptr) return extra;
-    const auto reply = ask_keeper(keeper::Peer::Front, keeper::RunQuery{settle->run});
-    Json outputs = Json::array();
-    if (const auto* run = reply ? std::get_if<keeper::RunReply>(&*reply) : nullptr;
-        run != nullptr && run->report) {
-      for (const auto& output : run->report->outputs) {
-        outputs.push(
-            Json::object({{"name", output.name}, {"commitment", output.commitment.text()}}));
-      }
-    }
-    extra.set("outputs", std::move(outputs));
-    return extra;
-  }
-
-  fs::path data_;
-  const ManualClock& clock_;
-  std::mutex mutex_;
-  std::optional<keeper::Keeper> keeper_;
-  std::unique_ptr<front::Site> site_;
-  std::thread thread_;
-};
 
 // What somebody was told, and how far the disk was then.
 struct Told {
@@ -147,8 +47,8 @@ class Workload {
     if (!begin()) return;
     for (int i = 0; i < steps && alive_; ++i) step();
   }
-  keeper::test::World& world() { return *world_; }
   const std::vector<Digest>& grants() const { return grants_; }
+  void go_on_when_unavailable() { goes_on_ = true; }
 
  private:
   // "" when it was accepted.
@@ -157,9 +57,8 @@ class Workload {
     const auto reply = world_->ask(request);
     if (!reply) {
       // A refusal by the rules is no fault of the disk.
-      if (reply.error().code == Code::Unavailable || reply.error().code == Code::Internal) {
-        alive_ = false;
-      }
+      const bool unavailable = reply.error().code == Code::Unavailable && !goes_on_;
+      if (unavailable || reply.error().code == Code::Internal) alive_ = false;
       return false;
     }
     if (const auto* appended = std::get_if<keeper::Appended>(&*reply)) told_(*appended);
@@ -304,6 +203,7 @@ class Workload {
   std::vector<Digest> grants_;
   std::vector<Submitted> runs_;
   bool alive_{true};
+  bool goes_on_{false};
 };
 
 ledger::Checkpoint checkpoint_of(const front::Site& site, const std::string& note) {
@@ -432,6 +332,34 @@ TEST(SiteSimulation, SurvivesAFullOrFailingDiskAtAnyWrite) {
     ASSERT_TRUE(started) << started.error().message << " " << started.error().detail;
     check(again, simulation.told, 0, grants);
   }
+}
+
+// The keeper has done what the front gave up waiting for: nothing is stored before that.
+TEST(SiteSimulation, SurvivesAnswersThatComeTooLate) {
+  const std::uint64_t seed = seed_of_run();
+  SCOPED_TRACE("replay: COFFER_SEED=" + std::to_string(seed));
+  Simulation simulation;
+  Machine machine{simulation.fresh("data"), simulation.clock};
+  std::mt19937_64 random{seed};
+  std::atomic<int> held{-40};  // not while the workload begins
+  machine.hold_answers(30ms,
+                       [&]() -> Duration { return ++held > 0 && random() % 8 == 0 ? 90ms : 0ms; });
+  ASSERT_TRUE(machine.start());
+  front::Site& site = machine.site();
+  Workload workload{machine, simulation.clock, seed};
+  workload.go_on_when_unavailable();
+  workload.play(150, [&](const keeper::Appended& answer) {
+    simulation.told.push_back({0, answer});
+    if (answer.checkpoint.empty()) return;
+    EXPECT_EQ(checkpoint_of(site, answer.checkpoint).size, site.tree.size())
+        << "an entry is missing before one that is stored";
+  });
+  ASSERT_GT(simulation.told.size(), 30U) << "too little happened";
+  for (int i = 0; i < 100 && site.unfinished; ++i) (void)front::finish_pending(site);
+  ASSERT_FALSE(site.unfinished);
+  held = -1'000'000;
+  check(machine, simulation.told, 0, workload.grants());
+  EXPECT_TRUE(front::check_against_keeper(site));
 }
 
 // One partial tile is written for each checkpoint: what full ones replace goes.

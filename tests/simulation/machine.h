@@ -1,0 +1,130 @@
+// A site of one machine: the real front and the real keeper on one directory.
+//
+// Errors: start(): as front::open_site() and keeper::Keeper::open(); ask(): as front::append().
+// Thread-safety: one thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "front/append.h"
+#include "keeper/keeper.h"
+#include "os/files.h"
+
+namespace coffer::simulation {
+
+// Keeper and front on one directory, with the keeper answering in a thread of its own.
+class Machine {
+ public:
+  Machine(std::filesystem::path data, const ManualClock& clock)
+      : data_(std::move(data)), clock_(clock) {}
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+  ~Machine() { stop(); }
+
+  // The front waits so long for an answer of the keeper, and the keeper holds each back for as long
+  // as `hold` says.
+  void hold_answers(Duration patience, std::function<Duration()> hold) {
+    patience_ = patience;
+    hold_ = std::move(hold);
+  }
+
+  Result<> start() {
+    for (const char* folder : {"front", "front/uploads", "keeper", "ledger", "vault"}) {
+      COFFER_CHECK(make_directories(data_ / folder));
+    }
+    COFFER_TRY(auto made, keeper::Keeper::open({data_ / "keeper", "coffer.example/ledger"},
+                                               *key_from(sha256("master").bytes), clock_));
+    keeper_.emplace(std::move(made));
+    COFFER_TRY(ChannelPair line, make_channel_pair());
+    COFFER_TRY(ChannelPair control, make_channel_pair());
+    thread_ = std::thread{[this, fd = std::make_shared<UniqueFd>(std::move(line.first)),
+                           supervisor = std::make_shared<UniqueFd>(std::move(control.first))] {
+      Channel channel{std::move(*fd)};
+      serve(channel);
+      supervisor->reset();  // then nobody waits for another keeper
+    }};
+    COFFER_TRY(site_, front::open_site(data_, clock_));
+    site_->links = front::Links{std::move(control.second), patience_};
+    site_->links.accept(PeerTag::Keeper, std::move(line.second));
+    COFFER_CHECK(front::resend_pending(*site_));
+    const auto entries = site_->status.tree_size;
+    COFFER_CHECK(front::check_against_keeper(*site_));
+    EXPECT_EQ(entries, site_->status.tree_size) << "what was sent again is in the status";
+    return front::publish_ledger(*site_);
+  }
+
+  void stop() {
+    site_.reset();  // its end of the line closes
+    if (thread_.joinable()) thread_.join();
+    keeper_.reset();
+  }
+
+  front::Site& site() { return *site_; }
+
+  Result<keeper::Reply> ask(const keeper::Request& request) {
+    using keeper::Peer;
+    if (std::holds_alternative<keeper::Open>(request) ||
+        std::holds_alternative<keeper::Started>(request) ||
+        std::holds_alternative<keeper::Report>(request)) {
+      return ask_keeper(Peer::Worker, request);
+    }
+    if (keeper::is_query(request)) return ask_keeper(Peer::Front, request);
+    COFFER_TRY(auto appended, front::append(*site_, request, extra_of(request)));
+    COFFER_CHECK(front::publish_ledger(*site_));
+    return keeper::Reply{std::move(appended)};
+  }
+
+ private:
+  void serve(Channel& channel) {
+    for (;;) {
+      auto record = channel.receive(kForever);
+      if (!record) return;
+      const auto replies = answer({keeper::Peer::Front, *std::move(record)});
+      if (hold_) std::this_thread::sleep_for(hold_());
+      if (!replies || !channel.send(replies->front(), kForever)) return;
+    }
+  }
+
+  Result<std::vector<ByteVector>> answer(keeper::Incoming request) {
+    const std::lock_guard lock{mutex_};
+    return keeper_->answer({std::move(request)});
+  }
+
+  Result<keeper::Reply> ask_keeper(keeper::Peer peer, const keeper::Request& request) {
+    COFFER_TRY(const auto replies, answer({peer, keeper::encode(request)}));
+    return keeper::decode_reply(replies.front());
+  }
+
+  // What the front adds to a settlement: which outputs there were.
+  Json extra_of(const keeper::Request& request) {
+    Json extra = Json::object({{"time", site_->now_ms()}, {"user", "ada"}});
+    const auto* settle = std::get_if<keeper::Settle>(&request);
+    if (settle == nullptr) return extra;
+    const auto reply = ask_keeper(keeper::Peer::Front, keeper::RunQuery{settle->run});
+    Json outputs = Json::array();
+    if (const auto* run = reply ? std::get_if<keeper::RunReply>(&*reply) : nullptr;
+        run != nullptr && run->report) {
+      for (const auto& output : run->report->outputs) {
+        outputs.push(
+            Json::object({{"name", output.name}, {"commitment", output.commitment.text()}}));
+      }
+    }
+    extra.set("outputs", std::move(outputs));
+    return extra;
+  }
+
+  std::filesystem::path data_;
+  const ManualClock& clock_;
+  Duration patience_{front::kKeeperPatience};
+  std::function<Duration()> hold_;
+  std::mutex mutex_;
+  std::optional<keeper::Keeper> keeper_;
+  std::unique_ptr<front::Site> site_;
+  std::thread thread_;
+};
+
+}  // namespace coffer::simulation
