@@ -71,9 +71,9 @@ struct Site {
   db::Database db;
   Links links;
   Capacity capacity;
-  keeper::StatusReply status;              // the keeper's, of the last connection: keys, vkey
-  ledger::MerkleTree tree;                 // of the entries that the database has
-  bool unfinished{false};                  // an answer of the keeper has not come, or could not be stored
+  keeper::StatusReply status;  // the keeper's, of the last connection: keys, vkey
+  ledger::MerkleTree tree;     // of the entries that the database has
+  bool unfinished{false};      // an answer of the keeper has not come, or could not be stored
   std::optional<std::uint64_t> published;  // size for which the static files stand
 
   // Called after a run's event was committed, with the run's digest text: streams wake up.

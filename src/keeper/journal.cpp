@@ -138,7 +138,6 @@ Result<> Journal::hand_over(const Frame& frame, const Each& each) const {
     JournalPlace place;
     const auto body = in.bytes();
     place.body_offset = frame.payload_offset + (frame.payload.size() - in.left()) - body.size();
-    place.body_length = static_cast<std::uint32_t>(body.size());
     record.body.assign(body.begin(), body.end());
     place.secret_length = in.u32();
     place.secret_offset = frame.secrets_offset + secret_at;
@@ -203,8 +202,12 @@ Result<ByteVector> Journal::read_at(std::uint64_t offset, std::uint64_t length) 
   return out;
 }
 
-Result<ByteVector> Journal::read_body(const JournalPlace& place) const {
-  return read_at(place.body_offset, place.body_length);
+// Its length stands before it.
+Result<ByteVector> Journal::read_body(std::uint64_t body_offset) const {
+  COFFER_TRY(const ByteVector length, read_at(body_offset - 4, 4));
+  const std::uint32_t bytes = WireReader{length}.u32();
+  if (bytes > kFrameMax) return corrupt(body_offset, "a record too long");
+  return read_at(body_offset, bytes);
 }
 
 // ---- Writing
@@ -245,7 +248,6 @@ Result<std::vector<JournalPlace>> Journal::append(std::span<const JournalRecord>
   for (const auto& record : records) {
     JournalPlace place;
     place.body_offset = payload.data().size() + 4;
-    place.body_length = static_cast<std::uint32_t>(record.body.size());
     place.secret_offset = secrets.data().size();
     place.secret_length = static_cast<std::uint32_t>(record.secret.size());
     payload.bytes(record.body).u32(place.secret_length).raw(sha256(record.secret).bytes);

@@ -34,7 +34,6 @@ struct JournalRecord {
 struct JournalPlace {
   std::uint64_t body_offset{0};
   std::uint64_t secret_offset{0};
-  std::uint32_t body_length{0};
   std::uint32_t secret_length{0};
 };
 
@@ -50,7 +49,7 @@ class Journal {
   Result<> make_room(std::uint64_t bytes);
   // One frame, one write, one sync.
   Result<std::vector<JournalPlace>> append(std::span<const JournalRecord> records);
-  Result<ByteVector> read_body(const JournalPlace& place) const;
+  Result<ByteVector> read_body(std::uint64_t body_offset) const;
   Result<> wipe_secret(const JournalPlace& place);
   int fd() const { return file_.get(); }
 

@@ -55,13 +55,13 @@ TEST(Journal, GivesBackWhatWasAppendedInOrder) {
     ASSERT_TRUE(add(*journal, {record("one"), record("two", "secret")}));
     const auto places = add(*journal, {record("three")});
     ASSERT_TRUE(places);
-    EXPECT_EQ(text_of(*journal->read_body(places->at(0))), "three");
+    EXPECT_EQ(text_of(*journal->read_body(places->at(0).body_offset)), "three");
   }
   auto journal = file.open();
   ASSERT_TRUE(journal);
   EXPECT_EQ(file.bodies(), (Bodies{"one", "two", "three"}));
   EXPECT_EQ(text_of(file.read[1].secret), "secret");
-  EXPECT_EQ(text_of(*journal->read_body(file.places[0])), "one");
+  EXPECT_EQ(text_of(*journal->read_body(file.places[0].body_offset)), "one");
   ASSERT_TRUE(add(*journal, {record("four")}));
 }
 

@@ -107,12 +107,14 @@ Result<> Keeper::begin(std::string origin, const Key& master_key) {
   COFFER_TRY(const auto vkey, ledger::VerifierKey::make(origin_, ledger::KeyType::Ed25519,
                                                         ledger_key_->public_key()));
   ledger_vkey_ = vkey.text();
-  state_ = std::make_unique<State>(State::Identity{std::move(seal_key), ledger_vkey_});
+  state_ = std::make_unique<State>(State::Identity{std::move(seal_key), ledger_vkey_},
+                                   OverRuns::below(directory_));
   state_->set_reading_journal(true);
   return {};
 }
 
 Result<> Keeper::start(const Options& options, const Key& master_key) {
+  directory_ = options.directory;
   COFFER_TRY(journal_, Journal::open(options.directory / "journal",
                                      derive_key(master_key, "coffer-journal-v1"),
                                      [&](JournalRecord record, const JournalPlace& place) {
@@ -167,7 +169,7 @@ Result<> Keeper::replay(const Key& master_key, JournalRecord record, const Journ
   if (encode_entries(std::move(effect->entries)) != body.entries) {
     return broken("an operation whose entries are others now");
   }
-  if (has_entries) done_[body.operation] = place;
+  if (has_entries) done_.put(body.operation, place.body_offset);
   return {};
 }
 
@@ -216,8 +218,9 @@ Result<Reply> Keeper::answer_one(const Incoming& incoming, Batch& batch, std::ui
 Result<Reply> Keeper::perform(const Request& request, const Digest& operation, Batch& batch,
                               std::uint64_t now_ms) {
   std::vector<Entry> entries;
-  if (done_.contains(operation) || batch.entries.contains(operation)) {
-    COFFER_TRY(entries, entries_again(operation, batch));
+  COFFER_TRY(auto done, entries_of(operation, batch));
+  if (done) {
+    entries = *std::move(done);
   } else {
     if (!batch.room) {
       return refuse(Code::Unavailable, "disk_full",
@@ -246,17 +249,27 @@ Result<Reply> Keeper::perform(const Request& request, const Digest& operation, B
   return reply;
 }
 
-Result<std::vector<Entry>> Keeper::entries_again(const Digest& operation,
-                                                 const Batch& batch) const {
+Result<std::optional<std::vector<Entry>>> Keeper::entries_of(const Digest& operation,
+                                                             const Batch& batch) const {
   if (const auto found = batch.entries.find(operation); found != batch.entries.end()) {
-    return found->second;
+    return std::optional{found->second};
   }
-  COFFER_TRY(const ByteVector bytes, journal_->read_body(done_.at(operation)));
-  COFFER_TRY(const auto body, decode_body(bytes));
-  COFFER_TRY(auto reply, decode_reply(body.entries));
-  auto* appended = std::get_if<Appended>(&reply);
-  if (appended == nullptr) return Error{Code::Corrupt, "journal: a record without entries"};
-  return std::move(appended->entries);
+  for (const auto place : done_.places(operation)) {
+    COFFER_TRY(const ByteVector bytes, journal_->read_body(place));
+    COFFER_TRY(const auto body, decode_body(bytes));
+    if (body.operation != operation) continue;
+    COFFER_TRY(auto reply, decode_reply(body.entries));
+    auto* appended = std::get_if<Appended>(&reply);
+    if (appended == nullptr) return Error{Code::Corrupt, "journal: a record without entries"};
+    return std::optional{std::move(appended->entries)};
+  }
+  return std::optional<std::vector<Entry>>{};
+}
+
+std::vector<int> Keeper::fds() const {
+  std::vector<int> out{journal_->fd()};
+  if (const auto over = state_->over().fd()) out.push_back(*over);
+  return out;
 }
 
 Result<> Keeper::commit(Batch& batch) {
@@ -264,7 +277,7 @@ Result<> Keeper::commit(Batch& batch) {
   COFFER_TRY(const auto places, journal_->append(batch.records));
   for (std::size_t i = 0; i < places.size(); ++i) {
     const auto& operation = batch.operations[i];
-    if (batch.entries.contains(operation)) done_[operation] = places[i];
+    if (batch.entries.contains(operation)) done_.put(operation, places[i].body_offset);
     if (places[i].secret_length == 0) continue;
     COFFER_TRY(const auto body, decode_body(batch.records[i].body));
     COFFER_TRY(const auto request, decode_request(body.request));

@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/forward_clock.h"
+#include "keeper/digest_index.h"
 #include "keeper/journal.h"
 #include "keeper/state.h"
 
@@ -50,7 +51,7 @@ class Keeper {
 
   const State& state() const { return *state_; }
   const std::string& ledger_vkey() const { return ledger_vkey_; }
-  int fd() const { return journal_->fd(); }  // the only file that it has open
+  std::vector<int> fds() const;  // of the files that it has open
 
  private:
   // What one answer() collects before its one write.
@@ -69,18 +70,21 @@ class Keeper {
   Result<Reply> answer_one(const Incoming& incoming, Batch& batch, std::uint64_t now_ms);
   Result<Reply> perform(const Request& request, const Digest& operation, Batch& batch,
                         std::uint64_t now_ms);
-  Result<std::vector<Entry>> entries_again(const Digest& operation, const Batch& batch) const;
+  // Nothing: it was not done, or made none.
+  Result<std::optional<std::vector<Entry>>> entries_of(const Digest& operation,
+                                                       const Batch& batch) const;
   Result<> commit(Batch& batch);
   Result<> wipe(const Digest& manifest);
   Result<std::string> checkpoint() const;
 
   std::unique_ptr<ForwardClock> clock_;  // not before the last operation in the journal
   std::optional<SignKey> ledger_key_;
+  std::filesystem::path directory_;
   std::string origin_;
   std::string ledger_vkey_;
   std::unique_ptr<State> state_;
   std::optional<Journal> journal_;
-  std::map<Digest, JournalPlace> done_;     // operations that made entries, by their bytes
+  DigestIndex done_;  // operations that made entries, by their bytes: their record in the journal
   std::map<Digest, JournalPlace> secrets_;  // version keys in the journal, by manifest
   std::vector<Digest> removed_;             // while starting: keys to be wiped, again
 };

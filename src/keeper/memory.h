@@ -84,7 +84,7 @@ struct OutputMemory {
   std::set<std::string> downloaded;       // by these users
 };
 
-// Of a run that is over less is kept: detail/over_run.h.
+// Of a run that is over less is kept: over_runs.h.
 struct RunMemory {
   grant::Run request;
   std::string payload;

@@ -410,10 +410,9 @@ Result<State::Effect> State::on(const Download& op, std::uint64_t now_ms) {
   if (const auto open = runs_.find(op.run); open != runs_.end()) {
     first = download(open->second);
   } else {
-    auto& packed = over_.at(op.run);
-    RunMemory run = unpack_over(packed);
-    first = download(run);
-    packed = pack_over(run);
+    COFFER_TRY(auto over, over_.get(op.run));
+    first = download(*over);
+    if (first) over_.put(op.run, *over);
   }
   if (!first) {
     return refuse(Code::AlreadyExists, "already_downloaded", user + " has downloaded it before");

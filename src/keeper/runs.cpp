@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "keeper/detail/common.h"
-#include "keeper/detail/over_run.h"
 
 namespace coffer::keeper {
 namespace {
@@ -64,9 +63,8 @@ Result<std::shared_ptr<const RunMemory>> State::run(const Digest& digest) const 
   if (const auto open = runs_.find(digest); open != runs_.end()) {
     return std::shared_ptr<const RunMemory>{std::shared_ptr<void>{}, &open->second};
   }
-  if (const auto over = over_.find(digest); over != over_.end()) {
-    return std::make_shared<const RunMemory>(unpack_over(over->second));
-  }
+  COFFER_TRY(auto over, over_.get(digest));
+  if (over) return std::make_shared<const RunMemory>(*std::move(over));
   return refuse(Code::NotFound, "no_such_run", "no " + grant::run_id(digest));
 }
 
@@ -244,7 +242,8 @@ Result<Reply> State::answer(const WouldAccept& query, std::uint64_t now_ms) cons
 
 Result<State::Effect> State::on(const SubmitRun& op, std::uint64_t now_ms) {
   COFFER_TRY(auto in, read<grant::Run>(op.envelope));
-  if (runs_.contains(in.digest) || over_.contains(in.digest)) {
+  COFFER_TRY(const auto over, over_.get(in.digest));
+  if (over || runs_.contains(in.digest)) {
     return refuse(Code::AlreadyExists, "replayed",
                   grant::run_id(in.digest) + " was accepted before");
   }
@@ -391,7 +390,7 @@ void State::cancel_started(RunMemory& run, CancelCause cause, std::uint64_t now_
 
 void State::close(const Digest& digest) {
   const auto open = runs_.find(digest);
-  over_.emplace(digest, pack_over(open->second));
+  over_.put(digest, open->second);
   runs_.erase(open);
 }
 

@@ -146,7 +146,9 @@ Result<> serve(UniqueFd control, const ServeOptions& options) {
   COFFER_TRY(Key master_key, load_master_key(directory, options.master_key_command));
   COFFER_TRY(auto keeper, Keeper::open({directory, options.origin}, std::move(master_key), kClock));
   COFFER_TRY(auto socket, listen_on(directory / "keeper.sock"));
-  COFFER_CHECK(confine_process(options, {0, 1, 2, control.get(), socket.get(), keeper.fd()}));
+  std::vector<int> keep{0, 1, 2, control.get(), socket.get()};
+  for (const int fd : keeper.fds()) keep.push_back(fd);
+  COFFER_CHECK(confine_process(options, keep));
   Loop loop{std::move(keeper), std::move(control), std::move(socket)};
   return loop.run();
 }

@@ -26,6 +26,7 @@
 
 #include "keeper/memory.h"
 #include "keeper/messages.h"
+#include "keeper/over_runs.h"
 #include "ledger/merkle.h"
 
 namespace coffer::keeper {
@@ -46,7 +47,8 @@ class State {
     std::vector<Entry> entries;
   };
 
-  explicit State(Identity identity) : identity_(std::move(identity)) {}
+  State(Identity identity, OverRuns over)
+      : identity_(std::move(identity)), over_(std::move(over)) {}
 
   // A query is refused here (Internal).
   Result<Effect> apply(const Request& operation, std::uint64_t now_ms);
@@ -56,6 +58,7 @@ class State {
   Result<Reply> reply(const Request& request, std::uint64_t now_ms) const;
 
   const ledger::MerkleTree& tree() const { return tree_; }
+  const OverRuns& over() const { return over_; }
   std::uint32_t pending_count() const { return static_cast<std::uint32_t>(pending_.size()); }
   // Protected versions that should have a key and have none: only a journal with a key wiped, and
   // no removal after it, makes one.
@@ -196,7 +199,7 @@ class State {
   std::map<Digest, GrantMemory> grants_;
   std::map<Digest, std::string> pending_;  // revocations that have no entry yet
   std::map<Digest, RunMemory> runs_;       // those that are not over
-  std::map<Digest, ByteVector> over_;      // those that are: detail/over_run.h
+  OverRuns over_;
 };
 
 // An Error that names the rule which refused.
