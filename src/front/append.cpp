@@ -127,7 +127,8 @@ Result<> finish_pending(Site& site) {
   COFFER_TRY(const auto left, site.db.row("SELECT 1 FROM pending LIMIT 1"));
   site.unfinished = left.has_value();
   if (!site.unfinished) return {};
-  return Error{Code::Unavailable, "the keeper's last answer is not stored yet: is the disk full?"}
+  return Error{Code::Unavailable,
+               "an answer of the keeper could not be stored: the server's log says why"}
       .as("unavailable");
 }
 

@@ -174,7 +174,10 @@ Result<> on_not_started(Site& site, const worker::NotStarted& event) {
                      : event.cause == "environment" ? keeper::CancelCause::Environment
                      : event.cause == "cancelled"   ? keeper::CancelCause::Cancelled
                                                     : keeper::CancelCause::Revoked;
-  return end_run(site, digest, cause);
+  auto ended = end_run(site, digest, cause);
+  // An attempt before this one had started: the run is the keeper's to end, as lost, in time.
+  if (!ended && ended.error().rule == "already_started") return {};
+  return ended;
 }
 
 template <class Waiting>

@@ -4,6 +4,10 @@
 // Thread-safety: one thread.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,6 +15,7 @@
 #include <thread>
 
 #include "front/append.h"
+#include "front/grants.h"
 #include "keeper/keeper.h"
 #include "os/files.h"
 
@@ -36,34 +41,35 @@ class Machine {
     for (const char* folder : {"front", "front/uploads", "keeper", "ledger", "vault"}) {
       COFFER_CHECK(make_directories(data_ / folder));
     }
-    COFFER_TRY(auto made, keeper::Keeper::open({data_ / "keeper", "coffer.example/ledger"},
-                                               *key_from(sha256("master").bytes), clock_));
-    keeper_.emplace(std::move(made));
-    COFFER_TRY(ChannelPair line, make_channel_pair());
-    COFFER_TRY(ChannelPair control, make_channel_pair());
-    thread_ = std::thread{[this, fd = std::make_shared<UniqueFd>(std::move(line.first)),
-                           supervisor = std::make_shared<UniqueFd>(std::move(control.first))] {
-      Channel channel{std::move(*fd)};
-      serve(channel);
-      supervisor->reset();  // then nobody waits for another keeper
-    }};
-    COFFER_TRY(site_, front::open_site(data_, clock_));
-    site_->links = front::Links{std::move(control.second), patience_};
-    site_->links.accept(PeerTag::Keeper, std::move(line.second));
-    COFFER_CHECK(front::resend_pending(*site_));
-    const auto entries = site_->status.tree_size;
-    COFFER_CHECK(front::check_against_keeper(*site_));
-    EXPECT_EQ(entries, site_->status.tree_size) << "what was sent again is in the status";
-    return front::publish_ledger(*site_);
+    COFFER_CHECK(start_keeper());
+    return start_front();
   }
 
   void stop() {
-    site_.reset();  // its end of the line closes
-    if (thread_.joinable()) thread_.join();
+    stop_front();
     keeper_.reset();
   }
 
+  // Ended without a warning, and started again by the supervisor.
+  Result<> restart_front() {
+    stop_front();
+    return start_front();
+  }
+  Result<> restart_keeper() {
+    COFFER_TRY(ChannelPair line, make_channel_pair());
+    restarting_ = true;
+    site_->links.accept(PeerTag::Keeper, std::move(line.second));  // the old connection breaks
+    thread_.join();
+    restarting_ = false;
+    keeper_.reset();
+    COFFER_CHECK(start_keeper());
+    answer_over(std::move(line.first));
+    COFFER_CHECK(front::resend_pending(*site_));
+    return front::adopt_revocations(*site_);
+  }
+
   front::Site& site() { return *site_; }
+  const std::filesystem::path& data() const { return data_; }
 
   Result<keeper::Reply> ask(const keeper::Request& request) {
     using keeper::Peer;
@@ -79,6 +85,41 @@ class Machine {
   }
 
  private:
+  Result<> start_keeper() {
+    COFFER_TRY(auto made, keeper::Keeper::open({data_ / "keeper", "coffer.example/ledger"},
+                                               *key_from(sha256("master").bytes), clock_));
+    keeper_.emplace(std::move(made));
+    return {};
+  }
+
+  Result<> start_front() {
+    COFFER_TRY(ChannelPair line, make_channel_pair());
+    COFFER_TRY(ChannelPair control, make_channel_pair());
+    supervisor_ = std::move(control.first);
+    answer_over(std::move(line.first));
+    COFFER_TRY(site_, front::open_site(data_, clock_));
+    site_->links = front::Links{std::move(control.second), patience_};
+    site_->links.accept(PeerTag::Keeper, std::move(line.second));
+    COFFER_CHECK(front::resend_pending(*site_));
+    const auto entries = site_->status.tree_size;
+    COFFER_CHECK(front::check_against_keeper(*site_));
+    EXPECT_EQ(entries, site_->status.tree_size) << "what was sent again is in the status";
+    return front::publish_ledger(*site_);
+  }
+
+  void stop_front() {
+    site_.reset();  // its end of the line closes
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void answer_over(UniqueFd line) {
+    thread_ = std::thread{[this, fd = std::make_shared<UniqueFd>(std::move(line))] {
+      Channel channel{std::move(*fd)};
+      serve(channel);
+      if (!restarting_) supervisor_.reset();  // then nobody waits for another keeper
+    }};
+  }
+
   void serve(Channel& channel) {
     for (;;) {
       auto record = channel.receive(kForever);
@@ -124,6 +165,8 @@ class Machine {
   std::mutex mutex_;
   std::optional<keeper::Keeper> keeper_;
   std::unique_ptr<front::Site> site_;
+  UniqueFd supervisor_;
+  std::atomic<bool> restarting_{false};
   std::thread thread_;
 };
 

@@ -8,33 +8,17 @@
 #include "front/schedule.h"
 #include "front/users.h"
 #include "keeper/test_world.h"
-#include "ledger/checkpoint.h"
 #include "ledger/verify.h"
-#include "os/files.h"
 #include "simulation/disk.h"
-#include "simulation/machine.h"
+#include "simulation/site_check.h"
 
 namespace coffer::simulation {
 namespace {
 
 namespace fs = std::filesystem;
 using keeper::test::kStart;
-using keeper::test::time_of;
 
 constexpr std::array kPeople{"root", "stew", "ada", "rex"};
-constexpr std::uint64_t kLimitBits = 5000;
-
-int crashes_wanted() {
-  const char* wanted = std::getenv("COFFER_CRASHES");
-  return wanted != nullptr ? std::atoi(wanted) : 300;
-}
-
-// What somebody was told, and how far the disk was then.
-struct Told {
-  std::size_t changes;
-  keeper::Appended answer;
-};
-
 // People, data, grants and runs, each step chosen by a seed.
 class Workload {
  public:
@@ -122,7 +106,7 @@ class Workload {
     auto terms = world_->grant_object(stew(), keeper::test::kId, *people_["ada"]);
     terms.approver_keys = {people_["rex"]->sign.public_key()};
     terms.approvals_needed = 1;
-    terms.budgets.bits = 1600;
+    terms.budgets.bits = kGrantBits;
     terms.budgets.runs = 9;
     terms.auto_bits = 30;
     terms.auto_total = 300;
@@ -150,7 +134,7 @@ class Workload {
     if (at == 0) {
       if (does(world_->open(digest)) && does(keeper::Started{digest, 1})) at = 1;
     } else if (at == 1) {
-      if (does(keeper::Report{digest, 1, judged(run)})) at = 2;
+      if (does(keeper::Report{digest, 1, judged(*world_, run)})) at = 2;
     } else if (at == 2) {
       advance(700'000);
       const auto known = world_->ask(keeper::RunQuery{digest});
@@ -171,15 +155,6 @@ class Workload {
         at = 4;
       }
     }
-  }
-
-  // A release is of one run only.
-  keeper::RunReport judged(const grant::Run& run) {
-    auto report = world_->judged(run);
-    for (auto& output : report.outputs) {
-      output.release = sha256("release " + output.name + " of " + digest_of(run).text());
-    }
-    return report;
   }
 
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
@@ -204,73 +179,6 @@ class Workload {
   std::vector<Submitted> runs_;
   bool alive_{true};
   bool goes_on_{false};
-};
-
-ledger::Checkpoint checkpoint_of(const front::Site& site, const std::string& note) {
-  const auto key = ledger::VerifierKey::parse(site.status.ledger_vkey);
-  auto checkpoint = ledger::open_checkpoint(note, *key);
-  EXPECT_TRUE(checkpoint) << checkpoint.error().message;
-  return checkpoint ? *checkpoint : ledger::Checkpoint{};
-}
-
-std::int64_t sum_of(front::Site& site, const Digest& grant, const char* amount) {
-  const auto row = site.db.row(
-      "SELECT COALESCE(SUM(json_extract(charged, '$.' || ?)), 0) FROM runs JOIN run_grants"
-      " ON run = digest WHERE grant_digest = ?",
-      {amount, grant.text()});
-  EXPECT_TRUE(row) << row.error().message;
-  return (*row)->integer(0);
-}
-
-// Everything that must hold of a machine that came up again.
-void check(Machine& machine, const std::vector<Told>& told, std::size_t changes,
-           const std::vector<Digest>& grants) {
-  front::Site& site = machine.site();
-  const auto intact = site.db.row("PRAGMA integrity_check");
-  ASSERT_TRUE(intact) << intact.error().message;
-  EXPECT_EQ((*intact)->text(0), "ok");
-  for (const auto& one : told) {
-    if (one.changes > changes) break;
-    for (const auto& entry : one.answer.entries) {
-      const auto row = site.db.row("SELECT public FROM entries WHERE idx = ?",
-                                   {static_cast<std::int64_t>(entry.index)});
-      ASSERT_TRUE(row && *row) << "entry " << entry.index << " was acknowledged and is lost";
-      EXPECT_EQ((*row)->blob(0), entry.public_bytes) << "entry " << entry.index;
-    }
-    if (one.answer.checkpoint.empty()) continue;
-    const auto shown = checkpoint_of(site, one.answer.checkpoint);
-    ASSERT_LE(shown.size, site.tree.size()) << "a checkpoint that was shown is not extended";
-    const auto root = site.tree.root_at(shown.size);
-    ASSERT_TRUE(root);
-    EXPECT_EQ(*root, shown.root) << "a checkpoint is contradicted";
-  }
-  for (const auto& grant : grants) {
-    const auto reply = machine.ask(keeper::GrantBudget{grant});
-    ASSERT_TRUE(reply);
-    const auto* budget = std::get_if<keeper::BudgetReply>(&*reply);
-    if (budget == nullptr) continue;  // it was given after the crash
-    EXPECT_EQ(static_cast<std::int64_t>(budget->spent.bits), sum_of(site, grant, "bits"));
-    EXPECT_EQ(static_cast<std::int64_t>(budget->spent.runs), sum_of(site, grant, "runs"));
-    EXPECT_LE(budget->spent.bits + budget->reserved.bits, 1600U);
-  }
-  const auto reply = machine.ask(keeper::DatasetBudget{keeper::test::kId});
-  if (const auto* budget = reply ? std::get_if<keeper::BudgetReply>(&*reply) : nullptr) {
-    EXPECT_LE(budget->spent.bits + budget->reserved.bits, kLimitBits);
-  }
-}
-
-struct Simulation {
-  TemporaryDirectory scratch = *TemporaryDirectory::make(scratch_place());
-  ManualClock clock;
-  std::vector<Told> told;
-
-  Simulation() { clock.set_unix_start(time_of(kStart)); }
-  fs::path fresh(const std::string& name) const {
-    const auto path = scratch.path() / name;
-    EXPECT_TRUE(remove_tree(path));
-    EXPECT_TRUE(make_directories(path));
-    return path;
-  }
 };
 
 TEST(SiteSimulation, SurvivesAPowerFailureAtAnyWrite) {
@@ -408,7 +316,7 @@ TEST(SiteSimulation, RunWhoseStartWasNeverHeardIsSettledWhenItEnds) {
   const Digest digest = digest_of(run);
   world.append(world.submit(world.person("ada"), run));
   world.start(digest);
-  world.must<keeper::ReportReply>(keeper::Report{digest, 1, world.judged(run)});
+  world.must<keeper::ReportReply>(keeper::Report{digest, 1, judged(world, run)});
   const auto state = [&] {
     return (*site.db.row("SELECT state FROM runs WHERE digest = ?", {digest.text()}))->text(0);
   };

@@ -1,0 +1,356 @@
+// Front and keeper with a table of simulated processes: the worker and the supervisors of runs.
+// Any of them ends at any moment, and every run comes to its end all the same.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "front/schedule.h"
+#include "front/users.h"
+#include "simulation/site_check.h"
+#include "worker/messages.h"
+
+namespace coffer::simulation {
+namespace {
+
+using keeper::test::kId;
+
+// What worker/serve.cpp and worker/execute.cpp do, one step at a time: the front's orders are
+// taken, each run is opened, started, reported and told to have ended by a supervisor of its own.
+class Workers {
+ public:
+  Workers(Machine& machine, const ManualClock& clock, keeper::test::World& world)
+      : machine_(machine), clock_(clock), world_(world) {}
+
+  // The supervisor of the site hands over a connection to the front, old or new.
+  Result<> connect() {
+    COFFER_TRY(ChannelPair line, make_channel_pair());
+    front_.emplace(std::move(line.second));
+    machine_.site().links.accept(PeerTag::Worker, std::move(line.first));
+    return front::resume_worker(machine_.site());
+  }
+
+  // The worker, and with it all that it looked after.
+  void die() {
+    jobs_.clear();
+    front_.reset();
+  }
+
+  // Without a last word. One that had told nothing is told to have ended by the worker.
+  void kill_one(std::uint64_t which) {
+    if (jobs_.empty()) return;
+    auto job = std::next(jobs_.begin(), static_cast<std::ptrdiff_t>(which % jobs_.size()));
+    end_without_word(job->first, job->second);
+  }
+
+  void take_orders() {
+    for (;;) {
+      auto record = front_->receive(0s);
+      if (!record) return;
+      const auto request = worker::decode_request(*record);
+      ASSERT_TRUE(request);
+      if (const auto* order = std::get_if<worker::Execute>(&*request)) take(*order);
+      if (const auto* order = std::get_if<worker::Kill>(&*request)) {
+        if (const auto job = jobs_.find(order->run); job != jobs_.end()) {
+          end_without_word(job->first, job->second);
+        }
+      }
+    }
+  }
+
+  // One step of one supervisor.
+  void step(std::uint64_t which, bool fails) {
+    if (jobs_.empty()) return;
+    auto job = std::next(jobs_.begin(), static_cast<std::ptrdiff_t>(which % jobs_.size()));
+    step(job->first, job->second, fails);
+  }
+  void step_all() {
+    for (auto& [digest, job] : jobs_) step(digest, job, false);
+  }
+  std::size_t opened() const { return opened_; }
+
+ private:
+  enum class At : std::uint8_t { Begun, Opened, Started, Reported, Over };
+  struct Job {
+    grant::Run run;
+    std::uint32_t attempt{0};
+    At at{At::Begun};
+    std::uint64_t visible_ms{0};
+    std::vector<worker::Event> told{};
+  };
+
+  static bool is_last(const Job& job) {
+    return !job.told.empty() && !std::holds_alternative<worker::Started>(job.told.back());
+  }
+
+  void take(const worker::Execute& order) {
+    const Digest digest = sha256(order.run);
+    if (const auto known = jobs_.find(digest); known != jobs_.end()) {
+      const auto& told = known->second.told;
+      const auto* refused = told.empty() ? nullptr : std::get_if<worker::NotStarted>(&told.back());
+      if (refused == nullptr || refused->cause != worker::kAwaitsLimit) {
+        for (const auto& event : told) tell(event);
+        if (known->second.at != At::Over || is_last(known->second)) return;
+      }
+    }
+    jobs_[digest] = {*grant::parse<grant::Run>(text_of(order.run)), order.attempt};
+  }
+
+  void step(const Digest& digest, Job& job, bool fails) {
+    switch (job.at) {
+      case At::Begun:
+        return open(digest, job);
+      case At::Opened: {
+        if (fails) return end(job, worker::NotStarted{digest, "environment", "no such file"});
+        const auto noted = ask<keeper::StartedReply>(keeper::Started{digest, job.attempt});
+        if (!noted) return end(job, not_started(digest, noted.error()));
+        job.at = At::Started;
+        return tell(job, worker::Started{digest, static_cast<std::int64_t>(noted->started_ms)});
+      }
+      case At::Started: {
+        const auto noted =
+            ask<keeper::ReportReply>(keeper::Report{digest, job.attempt, judged(world_, job.run)});
+        if (!noted) {
+          job.at = At::Over;  // it says so in its log
+          return;
+        }
+        job.visible_ms = noted->visible_at_ms;
+        job.at = At::Reported;
+        return;
+      }
+      case At::Reported:
+        if (now_ms() < job.visible_ms) return;
+        return end(job, worker::Ended{digest});
+      case At::Over:
+        return;
+    }
+  }
+
+  void open(const Digest& digest, Job& job) {
+    const auto permit = ask<keeper::PermitReply>(world_.open(digest, job.attempt));
+    if (permit) {
+      ++opened_;
+      job.at = At::Opened;
+      return;
+    }
+    const std::string& rule = permit.error().rule;
+    const bool known = rule == "no_retry" || rule == "already_over" || rule == "already_reported";
+    if (known) return end(job, worker::Ended{digest});
+    end(job, not_started(digest, permit.error()));
+  }
+
+  static worker::NotStarted not_started(const Digest& digest, const Error& error) {
+    worker::NotStarted out{digest, error.rule, error.message};
+    if (error.rule == "suspended" || error.rule == "frozen") {
+      out.cause = worker::kAwaitsLimit;
+    } else if (error.rule != "revoked") {
+      const bool denied = error.code == Code::Denied || error.code == Code::BudgetExhausted;
+      out.cause = denied ? "revoked" : "environment";
+    }
+    return out;
+  }
+
+  void end_without_word(const Digest& digest, Job& job) {
+    if (job.at == At::Over) return;
+    job.at = At::Over;
+    if (job.told.empty()) {
+      tell(job, worker::NotStarted{digest, "environment", "the cell's supervisor died"});
+    }
+  }
+  void end(Job& job, const worker::Event& event) {
+    job.at = At::Over;
+    tell(job, event);
+  }
+  void tell(Job& job, const worker::Event& event) {
+    job.told.push_back(event);
+    tell(event);
+  }
+  // As the front reads it off the connection.
+  void tell(const worker::Event& event) {
+    const auto heard = front::on_worker_record(machine_.site(), worker::encode(event));
+    EXPECT_TRUE(heard) << heard.error().message;
+  }
+
+  template <class T>
+  Result<T> ask(const keeper::Request& request) {
+    COFFER_TRY(keeper::Reply reply, machine_.ask(request));
+    if (const auto* refused = std::get_if<keeper::Refused>(&reply)) {
+      return Error{refused->code, refused->message}.as(refused->rule);
+    }
+    return std::get<T>(std::move(reply));
+  }
+  std::uint64_t now_ms() const {
+    return static_cast<std::uint64_t>(clock_.unix_time().time_since_epoch().count());
+  }
+
+  Machine& machine_;
+  const ManualClock& clock_;
+  keeper::test::World& world_;
+  std::optional<Channel> front_;
+  std::map<Digest, Job> jobs_;
+  std::size_t opened_{0};
+};
+
+class ProcessSimulation : public testing::Test {
+ protected:
+  void begin(std::uint64_t seed) {
+    random_.seed(seed);
+    simulation_ = std::make_unique<Simulation>();
+    machine_ = std::make_unique<Machine>(simulation_->fresh("data"), simulation_->clock);
+    ASSERT_TRUE(machine_->start());
+    ASSERT_TRUE(front::first_operator(machine_->site()));
+    for (const char* name : {"stew", "ada"}) {
+      ASSERT_TRUE(front::add_user(machine_->site(), {"operator", {"operator"}}, name,
+                                  {"owner", "researcher"}));
+    }
+    world_ = std::make_unique<keeper::test::World>(
+        machine_->site().status.ledger_vkey, machine_->site().status.seal_key,
+        [this](const keeper::Request& request) { return machine_->ask(request); });
+    auto& stew = world_->person("stew");
+    manifest_ = world_->dataset(stew, kId, kLimitBits);
+    auto terms = world_->grant_object(stew, kId, world_->person("ada"));
+    terms.budgets.bits = kGrantBits;
+    grants_ = {world_->grant(stew, terms)};
+    submitted_.clear();
+    limits_ = 1;
+    workers_ = std::make_unique<Workers>(*machine_, simulation_->clock, *world_);
+    reconnect();
+  }
+
+  front::Site& site() { return machine_->site(); }
+  std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+  void advance(Duration time) {
+    simulation_->clock.advance(time);
+    world_->now += static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+    const auto ticked = front::tick(site());
+    EXPECT_TRUE(ticked) << ticked.error().message;
+  }
+  void reconnect() {
+    site().capacity = {.cpus = 3, .memory_bytes = std::uint64_t{1} << 40};
+    const auto connected = workers_->connect();
+    EXPECT_TRUE(connected) << connected.error().message;
+  }
+
+  void submit() {
+    auto run = world_->run_object(grants_, manifest_);
+    run.resources.cpus = 1;
+    const auto reply = machine_->ask(world_->submit(world_->person("ada"), run));
+    if (reply) submitted_.push_back(digest_of(run));
+  }
+
+  void fault() {
+    switch (below(4)) {
+      case 0:
+        ASSERT_TRUE(machine_->restart_front());
+        return reconnect();
+      case 1:
+        ASSERT_TRUE(machine_->restart_keeper());
+        return;
+      case 2:
+        workers_->die();
+        return reconnect();
+      default:
+        workers_->kill_one(random_());
+    }
+  }
+
+  void step() {
+    switch (below(9)) {
+      case 0:
+        return submit();
+      case 1:
+        if (submitted_.empty() || below(4) > 0) return;
+        // Over already: nothing to cancel.
+        (void)front::end_run(site(), submitted_[below(submitted_.size())].text(),
+                             keeper::CancelCause::Cancelled);
+        return;
+      case 2:
+        return advance(std::chrono::milliseconds{below(3000)});
+      case 3:
+        return fault();
+      default:
+        workers_->take_orders();
+        workers_->step(random_(), below(12) == 0);
+    }
+  }
+
+  std::int64_t count(const std::string& where) {
+    const auto row = site().db.row("SELECT COUNT(*) FROM runs WHERE " + where);
+    EXPECT_TRUE(row);
+    return (*row)->integer(0);
+  }
+
+  // Nothing fails any more: what was submitted is over in a while, wherever it was.
+  void come_to_rest() {
+    for (int i = 0; i < 400 && count("state IN ('queued', 'running')") > 0; ++i) {
+      workers_->take_orders();
+      workers_->step_all();
+      advance(i < 200 ? 1s : 30s);
+      if (i % 50 != 49) continue;
+      // Runs of a grant with several losses wait for the owner to say that he goes on.
+      auto& stew = world_->person("stew");
+      auto limit = world_->limit_object(stew, kId, kLimitBits);
+      limit.sequence = ++limits_;
+      world_->append(keeper::SetLimit{world_->seed(), render(grant::sign(limit, stew.sign))});
+    }
+    const auto left = site().db.rows(
+        "SELECT digest, state, attempt, wanted FROM runs WHERE state IN ('queued', 'running')");
+    ASSERT_TRUE(left);
+    for (const auto& row : *left) {
+      ADD_FAILURE() << row.text(0) << " is " << row.text(1) << " for ever, attempt "
+                    << row.integer(2) << ", wanted '" << row.text(3) << "'";
+    }
+  }
+
+  void check_runs() {
+    for (const auto& digest : submitted_) {
+      const auto known = world_->must<keeper::RunReply>(keeper::RunQuery{digest});
+      EXPECT_EQ(known.phase, keeper::Phase::Over) << digest.text();
+    }
+    const auto budget = world_->budget(grants_[0]);
+    EXPECT_EQ(budget.reserved, program::Cost{}) << "a run that is over reserves nothing";
+    check(*machine_, simulation_->told, 0, grants_);
+    EXPECT_TRUE(front::check_against_keeper(site()));
+  }
+
+  std::mt19937_64 random_;
+  std::unique_ptr<Simulation> simulation_;
+  std::unique_ptr<Machine> machine_;
+  std::unique_ptr<keeper::test::World> world_;
+  std::unique_ptr<Workers> workers_;
+  Digest manifest_;
+  std::vector<Digest> grants_;
+  std::vector<Digest> submitted_;
+  std::uint64_t limits_{1};  // signed so far
+};
+
+TEST_F(ProcessSimulation, EveryRunComesToItsEndWhateverProcessEnds) {
+  const std::uint64_t seed = seed_of_run();
+  SCOPED_TRACE("replay: COFFER_SEED=" + std::to_string(seed));
+  std::size_t opened = 0;
+  const auto rounds = static_cast<std::uint64_t>(crashes_wanted()) / 40;
+  for (std::uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    begin(seed + round);
+    for (int i = 0; i < 250 && !HasFailure(); ++i) step();
+    come_to_rest();
+    check_runs();
+    opened += workers_->opened();
+  }
+  EXPECT_GT(opened, 20U) << "too little happened";
+}
+
+TEST_F(ProcessSimulation, SecondServerOnTheDirectoryIsRefusedAndChangesNothing) {
+  begin(seed_of_run());
+  submit();
+  Machine second{machine_->data(), simulation_->clock};
+  const auto started = second.start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "journal: another keeper has it");
+  submit();
+  come_to_rest();
+  check_runs();
+}
+
+}  // namespace
+}  // namespace coffer::simulation
