@@ -15,7 +15,7 @@ import time
 import unittest
 
 from counting import AMOUNTS, COUNT, Counting
-from harness import ROOT, Output, Server, beside, fresh
+from harness import ROOT, Output, Person, Server, beside, fresh
 from leftovers import mounts_below
 
 FOLDERS = ("front", "vault", "keeper")
@@ -287,9 +287,12 @@ class StalledKeeper(Faults):
     def test_is_not_given_up(self):
         self.begin()
         told = [self.world.submit()["id"]]
+        token = self.world.people["operator"].ask("user add kim --role researcher")["token"] + "\n"
+        kim, login = Person("kim", self.server), f"login {self.server.url} --token -"
         keeper = self.server.pids()["keeper"]
         os.kill(keeper, signal.SIGSTOP)
         try:
+            kim.type(login, stdin=token, status=1, expect="the keeper does not answer: try again")
             self.world.ada.type(f"run {COUNT} --grant {self.world.grant}", status=1, expect="the keeper does not answer: try again")
         finally:
             os.kill(keeper, signal.SIGCONT)
@@ -297,6 +300,7 @@ class StalledKeeper(Faults):
         self.world.settle()
         runs = self.world.check(told)
         self.assertEqual([runs[run]["state"] for run in told], ["done", "done"])
+        kim.type(login, stdin=token, expect="kim")
         self.assertEqual(self.server.pids()["keeper"], keeper, "another keeper came")
         self.world.stop_clean()
 
