@@ -80,10 +80,20 @@ COFFER_SHA void four_rounds(Lane& a, Lane& b, std::size_t round, int w) {
   b.abef = _mm_sha256rnds2_epu32(b.abef, b.cdgh, _mm_shuffle_epi32(y, 0x0e));
 }
 
+using Words = std::int32_t __attribute__((vector_size(16)));
+
+// The last three words of `a` and the first of `b`. _mm_alignr_epi8() is no constant expression of
+// its shift where overflows are watched.
+COFFER_SHA __m128i one_word_on(__m128i a, __m128i b) {
+  const auto shifted =
+      __builtin_shufflevector(reinterpret_cast<Words>(a), reinterpret_cast<Words>(b), 1, 2, 3, 4);
+  return reinterpret_cast<__m128i>(shifted);
+}
+
 // Words `w` become those of sixteen rounds later.
 COFFER_SHA void next_words(Lane& lane, int w) {
   const __m128i last = lane.w[(w + 3) % 4];
-  const __m128i shifted = _mm_alignr_epi8(last, lane.w[(w + 2) % 4], 4);
+  const __m128i shifted = one_word_on(lane.w[(w + 2) % 4], last);
   const __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(lane.w[w], lane.w[(w + 1) % 4]), shifted);
   lane.w[w] = _mm_sha256msg2_epu32(sum, last);
 }
