@@ -22,6 +22,7 @@ namespace {
 constexpr Duration kTick = 100ms;
 constexpr Duration kSweep = 60s;
 constexpr Duration kAdopt = 5s;
+constexpr Duration kTrim = 5s;
 constexpr Duration kCollect = std::chrono::hours{1};
 constexpr Duration kDrainPatience = 15s;
 constexpr Duration kTalk = 10s;
@@ -133,9 +134,9 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
   const auto sweep = loop.every(kSweep, [&] {
     log_failure("old uploads could not be removed", front::end_old_uploads(site));
     log_failure("old answers could not be removed", front::end_old_answers(site));
-    // Requests of all sizes leave holes: without this the heap doubles in an hour of load.
-    (void)::malloc_trim(0);
   });
+  // Requests of all sizes leave holes: without this the heap doubles in an hour of load.
+  const auto trim = loop.every(kTrim, [] { (void)::malloc_trim(0); });
   const auto adopt = loop.every(kAdopt, [&] {
     log_failure("unknown runs could not be ended", front::end_unknown_runs(site));
   });
