@@ -105,7 +105,7 @@ class OutsideTheBits(unittest.TestCase):
         exclusive = self.world.give("waiting", "--auto-bits 256 --exclusive")
         first, alone, last = self.nap(self.world.grant, 1), self.nap(exclusive, 1), self.nap(exclusive, 0)
         first, alone, last = (self.wait(run) for run in (first, alone, last))
-        self.assertEqual([run["state"] for run in (first, alone, last)], ["done"] * 3)
+        self.assertEqual([run.get("state") for run in (first, alone, last)], ["done"] * 3, (first, alone, last))
         self.assertGreaterEqual(unix(alone["started"]), unix(first["ended"]))
         # Between two of them everybody is answered for a while.
         self.assertGreaterEqual(unix(last["started"]), unix(alone["ended"]) + 9)
