@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/wire.h"
+#include "keeper/detail/file.h"
 #include "os/files.h"
 
 namespace coffer::keeper {
@@ -190,16 +191,7 @@ Result<bool> Journal::is_unwritten(std::uint64_t from, std::uint64_t size) const
 }
 
 Result<ByteVector> Journal::read_at(std::uint64_t offset, std::uint64_t length) const {
-  ByteVector out(length);
-  std::size_t done = 0;
-  while (done < out.size()) {
-    const auto count = ::pread(file_.get(), out.data() + done, out.size() - done,
-                               static_cast<off_t>(offset + done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return system_error("journal", count == 0 ? EIO : errno);
-    done += static_cast<std::size_t>(count);
-  }
-  return out;
+  return read_extent(file_.get(), {offset, length}, "journal");
 }
 
 // Its length stands before it.
@@ -214,14 +206,7 @@ Result<ByteVector> Journal::read_body(std::uint64_t body_offset) const {
 // ----------------------------------------------------------------------------------------
 
 Result<> Journal::write_at(std::uint64_t offset, ByteView bytes) const {
-  while (!bytes.empty()) {
-    const auto count =
-        ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_error("journal", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-    offset += static_cast<std::uint64_t>(count);
-  }
+  COFFER_CHECK(write_bytes_at(file_.get(), offset, bytes, "journal"));
   if (::fdatasync(file_.get()) != 0) return system_error("journal", errno);
   return {};
 }

@@ -1,14 +1,12 @@
 #include "keeper/over_runs.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
-#include <array>
-#include <cerrno>
+#include <algorithm>
 
 #include "base/wire.h"
+#include "keeper/detail/file.h"
 #include "keeper/detail/over_run.h"
-#include "os/files.h"
 
 namespace coffer::keeper {
 namespace {
@@ -17,21 +15,9 @@ namespace {
 constexpr std::size_t kHead = 32 + 4;
 constexpr std::size_t kMac = 32;
 constexpr std::uint32_t kPackedMax = 1 << 20;
+constexpr std::string_view kWhat = "runs that are over";
 
-Result<ByteVector> read_at(int fd, std::uint64_t place, std::size_t length) {
-  ByteVector out(length);
-  std::size_t have = 0;
-  while (have < length) {
-    const auto got =
-        ::pread(fd, out.data() + have, length - have, static_cast<off_t>(place + have));
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return system_error("runs that are over", got == 0 ? EIO : errno);
-    have += static_cast<std::size_t>(got);
-  }
-  return out;
-}
-
-Error changed() { return Error{Code::Corrupt, "runs that are over: a record was changed"}; }
+Error changed() { return Error{Code::Corrupt, std::string(kWhat) + ": a record was changed"}; }
 
 }  // namespace
 
@@ -63,27 +49,21 @@ void OverRuns::put(const Digest& digest, const RunMemory& run) {
 }
 
 bool OverRuns::write(ByteView record) {
-  if (!file_) return false;
-  std::size_t done = 0;
-  while (done < record.size()) {
-    const auto wrote = ::pwrite(file_.get(), record.data() + done, record.size() - done,
-                                static_cast<off_t>(end_ + done));
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return false;
-    done += static_cast<std::size_t>(wrote);
-  }
+  if (!file_ || !write_bytes_at(file_.get(), end_, record, kWhat)) return false;
   end_ += record.size();
   return true;
 }
 
 Result<std::optional<OverRuns::Found>> OverRuns::find(const Digest& digest) const {
   for (const auto place : places_.places(digest)) {
-    COFFER_TRY(ByteVector record, read_at(file_.get(), place, kHead));
+    COFFER_TRY(ByteVector record, read_extent(file_.get(), {place, kHead}, kWhat));
     if (!std::equal(digest.bytes.begin(), digest.bytes.end(), record.begin())) continue;
     WireReader head{ByteView{record}.subspan(digest.bytes.size())};
     const auto length = head.u32();
     if (length > kPackedMax) return changed();
-    COFFER_TRY(record, read_at(file_.get(), place, kHead + length + kMac));
+    COFFER_TRY(const ByteVector rest,
+               read_extent(file_.get(), {place + kHead, length + kMac}, kWhat));
+    record.insert(record.end(), rest.begin(), rest.end());
     const auto signed_part = ByteView{record}.first(kHead + length);
     const auto mac = hmac_sha256(key_, signed_part);
     if (!equal_constant_time(mac.bytes, ByteView{record}.last(kMac))) return changed();

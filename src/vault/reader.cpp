@@ -7,6 +7,7 @@
 #include "vault/store.h"
 
 namespace coffer::vault {
+
 Result<Reader> Reader::open(Version version, ChunkSource& chunks) {
   COFFER_TRY(ListReader list, ListReader::open(std::move(version.list), version.key));
   return Reader{std::move(list), chunks, version.list_digest};

@@ -340,6 +340,26 @@ TEST_F(ProcessSimulation, EveryRunComesToItsEndWhateverProcessEnds) {
   EXPECT_GT(opened, 20U) << "too little happened";
 }
 
+// The front was stopped after the keeper's word and before its own: it hears only of the end.
+TEST_F(ProcessSimulation, RunWhoseStartWasNeverHeardIsSettledWhenItEnds) {
+  begin(seed_of_run());
+  const auto run = world_->run_object(grants_, manifest_);
+  const Digest digest = digest_of(run);
+  world_->append(world_->submit(world_->person("ada"), run));
+  world_->start(digest);
+  world_->must<keeper::ReportReply>(keeper::Report{digest, 1, judged(*world_, run)});
+  const auto state = [&] {
+    return (*site().db.row("SELECT state FROM runs WHERE digest = ?", {digest.text()}))->text(0);
+  };
+  EXPECT_EQ(state(), "queued");
+  ASSERT_TRUE(
+      front::on_worker_record(site(), worker::encode(worker::Event{worker::Ended{digest}})));
+  EXPECT_EQ(state(), "running");
+  simulation_->clock.advance(5s);
+  ASSERT_TRUE(front::tick(site()));
+  EXPECT_EQ(state(), "done");
+}
+
 TEST_F(ProcessSimulation, SecondServerOnTheDirectoryIsRefusedAndChangesNothing) {
   begin(seed_of_run());
   submit();

@@ -2,10 +2,10 @@
 // acknowledged is lost, spent twice or contradicted.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <random>
 
 #include "front/append.h"
-#include "front/schedule.h"
 #include "front/users.h"
 #include "keeper/test_world.h"
 #include "ledger/verify.h"
@@ -16,9 +16,9 @@ namespace coffer::simulation {
 namespace {
 
 namespace fs = std::filesystem;
-using keeper::test::kStart;
 
 constexpr std::array kPeople{"root", "stew", "ada", "rex"};
+
 // People, data, grants and runs, each step chosen by a seed.
 class Workload {
  public:
@@ -295,37 +295,6 @@ TEST(SiteSimulation, PartialTilesDoNotPileUp) {
   const auto policy =
       ledger::Policy::of_key(*ledger::VerifierKey::parse(machine.site().status.ledger_vkey));
   EXPECT_TRUE(ledger::verify_directory(data / "ledger", policy));
-}
-
-// The front was stopped after the keeper's word and before its own: it hears only of the end.
-TEST(SiteSimulation, RunWhoseStartWasNeverHeardIsSettledWhenItEnds) {
-  Simulation simulation;
-  Machine machine{simulation.fresh("data"), simulation.clock};
-  ASSERT_TRUE(machine.start());
-  front::Site& site = machine.site();
-  ASSERT_TRUE(front::first_operator(site));
-  for (const char* name : {"stew", "ada"}) {
-    ASSERT_TRUE(front::add_user(site, {"operator", {"operator"}}, name, {"owner", "researcher"}));
-  }
-  keeper::test::World world{site.status.ledger_vkey, site.status.seal_key,
-                            [&](const keeper::Request& request) { return machine.ask(request); }};
-  auto& stew = world.person("stew");
-  const auto manifest = world.dataset(stew, keeper::test::kId, 100'000);
-  const auto terms = world.grant_object(stew, keeper::test::kId, world.person("ada"));
-  const auto run = world.run_object({world.grant(stew, terms)}, manifest);
-  const Digest digest = digest_of(run);
-  world.append(world.submit(world.person("ada"), run));
-  world.start(digest);
-  world.must<keeper::ReportReply>(keeper::Report{digest, 1, judged(world, run)});
-  const auto state = [&] {
-    return (*site.db.row("SELECT state FROM runs WHERE digest = ?", {digest.text()}))->text(0);
-  };
-  EXPECT_EQ(state(), "queued");
-  ASSERT_TRUE(front::on_worker_record(site, worker::encode(worker::Event{worker::Ended{digest}})));
-  EXPECT_EQ(state(), "running");
-  simulation.clock.advance(5s);
-  ASSERT_TRUE(front::tick(site));
-  EXPECT_EQ(state(), "done");
 }
 
 }  // namespace
