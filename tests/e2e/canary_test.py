@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 
 from contract import send
-from harness import ROOT, Output
+from harness import ROOT, Output, contents
 from tiny import TinyWorld, oci_archive
 
 BLAB = ROOT / "tests/e2e/programs/blab/blab.c"
@@ -84,9 +84,7 @@ class Canaries(unittest.TestCase):
     def everywhere(self):
         """{place: bytes} of all that the server wrote, says to anybody, or shows of itself."""
         places = {"log": self.server.log.read_bytes(), "told to others": "\n".join(WORLD.said).encode()}
-        for path in self.server.data.rglob("*"):
-            if path.is_file() and not path.is_symlink():
-                places[str(path.relative_to(self.server.data))] = path.read_bytes()
+        places |= {str(path.relative_to(self.server.data)): content for path, content in contents(self.server.data)}
         for page in ("/", "/metrics", "/healthz", "/readyz", "/v1/version", "/ledger/checkpoint"):
             places[page] = urllib.request.urlopen(self.server.url + page).read()
         for name, pid in self.server.pids().items():

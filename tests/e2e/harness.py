@@ -239,6 +239,15 @@ def tumours_csv(server, digest, target):
     subprocess.run([sys.executable, str(ROOT / "tools/tumours.py"), str(sources[0]), str(target)], check=True)
 
 
+def contents(folder):
+    """(path, bytes) of each file below it, but for what a living server takes away meanwhile."""
+    for place, _, names in os.walk(folder):
+        for path in (pathlib.Path(place, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if path.is_file() and not path.is_symlink():
+                    yield path, path.read_bytes()
+
+
 def fresh(directory):
     """An empty directory that every uid can pass through."""
     path = pathlib.Path(directory)

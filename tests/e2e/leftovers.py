@@ -56,11 +56,11 @@ def groups():
     """Control groups whose owner is dead: named SPACE.PID.START.name, see src/os/cgroup.cpp."""
     space = re.search(r"\d+", os.readlink("/proc/self/ns/pid"))[0]
     bases = ("coffer", "coffer-991003") if os.geteuid() == 0 else (f"coffer-{os.geteuid()}",)
-    for base in pathlib.Path("/sys/fs/cgroup").rglob("coffer*"):
-        for group in base.iterdir() if base.is_dir() and base.name in bases else ():
-            owner = group.name.split(".")
-            if group.is_dir() and len(owner) >= 4 and owner[0] == space and start_time(owner[1]) != owner[2]:
-                yield f"control group {group}"
+    for base, names, _ in os.walk("/sys/fs/cgroup"):  # which passes over what other tests' servers take away meanwhile
+        for name in names if os.path.basename(base) in bases else ():
+            owner = name.split(".")
+            if len(owner) >= 4 and owner[0] == space and start_time(owner[1]) != owner[2]:
+                yield f"control group {base}/{name}"
 
 
 def files(data):
