@@ -85,8 +85,16 @@ using detail::Place;
 constexpr std::size_t kPiece = 64 << 10;
 constexpr std::size_t kHeadMax = 64 << 10;
 
+constexpr std::string_view kSilent = "silent";
+
 Error lost() { return Error{Code::Unavailable, "the connection to the server was lost"}; }
-Error silent() { return Error{Code::Unavailable, "the server has stopped answering"}.as("silent"); }
+Error silent() {
+  return Error{Code::Unavailable, "the server has stopped answering"}.as(std::string{kSilent});
+}
+
+bool was_lost(const Error& error) {
+  return error.code == Code::Unavailable && error.rule != kSilent;
+}
 
 struct FreeAddresses {
   void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
@@ -238,10 +246,10 @@ bool ClientCore::is_alive() {
 Result<Answer> ClientCore::perform(const Call& call, const Sink* sink) {
   const Instant deadline = call.deadline ? clock_.now() + *call.deadline : Instant::max();
   Exchange now{call, sink, deadline};
-  const bool kept = is_alive();
-  if (!kept) COFFER_CHECK(connect(deadline));
+  if (!is_alive()) COFFER_CHECK(connect(deadline));
   auto answer = exchange(now);
-  if (!answer && kept && !now.heard && answer.error().code == Code::Unavailable && is_safe(call)) {
+  // A server that closes a connection may not have seen what was on its way to it.
+  if (!answer && !now.heard && was_lost(answer.error()) && is_safe(call)) {
     COFFER_CHECK(connect(deadline));
     answer = exchange(now);
   }

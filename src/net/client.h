@@ -2,8 +2,8 @@
 //
 // Invariants: a certificate is verified against the system's authorities and the extra file, and
 // against the host's name; there is no way to switch that off. A request is sent a second time only
-// when a kept connection turns out to be closed and the request is safe to repeat (GET, HEAD, or
-// marked `repeatable`). Redirects are not followed.
+// when its connection was lost before a byte of the answer came and it is safe to repeat (GET,
+// HEAD, or marked `repeatable`). Redirects are not followed.
 // Errors: Unavailable (cannot connect, certificate refused, connection lost, answer is no HTTP;
 // with rule "silent": connected, and then no answer), Cancelled (the deadline passed, or a Progress
 // said stop), InvalidArgument (the URL, a target or header that cannot be sent), FailedPrecondition

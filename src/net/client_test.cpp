@@ -106,6 +106,17 @@ TEST(Client, RepeatsOnlyWhatIsSafeToRepeat) {
   EXPECT_TRUE(repeater.send({.method = "POST", .target = "/", .repeatable = true}));
 }
 
+TEST(Client, ANewConnectionThatIsClosedUnheardIsTriedOnceMore) {
+  const auto unheard = ScriptedPeer::answering("");
+  const ScriptedPeer peer{{unheard, ScriptedPeer::answering(kOk)}};
+  EXPECT_TRUE(open_client(peer.url()).send({.target = "/"}));
+  const ScriptedPeer never{{unheard, unheard}};
+  EXPECT_EQ(open_client(never.url()).send({.target = "/"}).error().code, Code::Unavailable);
+  const ScriptedPeer posted{{unheard}};
+  EXPECT_EQ(open_client(posted.url()).send({.method = "POST", .target = "/"}).error().code,
+            Code::Unavailable);
+}
+
 TEST(Client, ReadsEveryFramingAndSkipsInterimAnswers) {
   for (const std::string& answer :
        {kOk,
@@ -122,7 +133,7 @@ TEST(Client, ReadsEveryFramingAndSkipsInterimAnswers) {
 
 TEST(Client, AnswersThatBreakOffOrAreNoHttpAreUnavailable) {
   for (const auto* answer :
-       {"", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
+       {"HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok",
