@@ -12,8 +12,7 @@
 namespace coffer {
 namespace {
 
-constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag |
-                            rapidjson::kParseValidateEncodingFlag;
+constexpr unsigned kFlags = rapidjson::kParseNumbersAsStringsFlag | rapidjson::kParseIterativeFlag;
 
 // Builds a Json from RapidJSON's events: those keep the text of numbers and show repeated keys.
 class Builder {
@@ -31,7 +30,9 @@ class Builder {
     return put(Json{Json::Number{std::string(text, length)}});
   }
   bool String(const char* text, rapidjson::SizeType length, bool) {
-    return put(Json{std::string(text, length)});
+    std::string value(text, length);
+    if (!is_utf8(value)) return refuse_bytes();
+    return put(Json{std::move(value)});
   }
   bool StartObject() { return open(Json{Json::Object{}}); }
   bool StartArray() { return open(Json{Json::Array{}}); }
@@ -39,6 +40,7 @@ class Builder {
   bool EndArray(rapidjson::SizeType) { return close(); }
   bool Key(const char* text, rapidjson::SizeType length, bool) {
     std::string name(text, length);
+    if (!is_utf8(name)) return refuse_bytes();
     if (stack_.back().has(name)) return refuse("a key stands twice");
     keys_.back() = std::move(name);
     return true;
@@ -53,6 +55,8 @@ class Builder {
     if (problem.empty()) problem = std::move(why);
     return false;
   }
+  // RapidJSON passes bytes on as they are, and makes three bytes of half a surrogate pair.
+  bool refuse_bytes() { return refuse("not UTF-8"); }
   bool put(Json value) {
     if (stack_.empty()) {
       root = std::move(value);
@@ -186,7 +190,6 @@ Json::Json(const std::vector<std::string>& texts) {
 }
 
 Result<Json> Json::parse(std::string_view text, JsonNumbers numbers) {
-  if (!is_utf8(text)) return Error{Code::InvalidArgument, "not UTF-8"};
   Builder builder;
   rapidjson::Reader reader;
   rapidjson::MemoryStream stream{text.data(), text.size()};

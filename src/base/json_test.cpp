@@ -24,9 +24,16 @@ TEST(Json, RefusesARepeatedKey) {
 TEST(Json, RefusesWhatIsNoJson) {
   EXPECT_EQ(why_refused("{\"a\":1} x"), "no valid JSON at byte 8");
   EXPECT_EQ(why_refused("\"\xff\""), "not UTF-8");
+  EXPECT_EQ(why_refused("{\"\xff\":1}"), "not UTF-8");
+  EXPECT_EQ(why_refused("\xff"), "no valid JSON at byte 0");
   EXPECT_EQ(why_refused(std::string(10'000, '[')), "nested more than 64 deep");
   EXPECT_EQ(why_refused(""), "no valid JSON at byte 0");
   EXPECT_EQ(why_refused("[NaN]"), "no valid JSON at byte 1");
+  for (const std::string lone : {R"("\udc00")", R"("\ud800")", R"("\ud800\u0041")"}) {
+    EXPECT_FALSE(Json::parse(lone)) << "half a surrogate pair is no character: " << lone;
+    EXPECT_FALSE(Json::parse("{" + lone + ":1}"));
+  }
+  EXPECT_EQ(Json::parse(R"("\ud83c\udf0a")")->canonical(), "\"\xf0\x9f\x8c\x8a\"");
   EXPECT_EQ(why_refused("[01]"), "no valid JSON at byte 2");
   EXPECT_EQ(Json::parse("[NaN,-Infinity]", JsonNumbers::AsPythonWrites)->canonical(),
             "[NaN,-Infinity]");

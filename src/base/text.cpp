@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <numeric>
 #include <optional>
 
@@ -81,11 +82,29 @@ std::optional<std::chrono::sys_days> calendar_day(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+// That many bytes at the front are ASCII, of a text that begins so: one, or whole words of them.
+std::size_t ascii_run(std::string_view text) {
+  std::size_t at = 0;
+  std::uint64_t word = 0;
+  for (; text.size() - at >= sizeof word; at += sizeof word) {
+    std::memcpy(&word, text.data() + at, sizeof word);
+    if ((word & 0x8080808080808080U) != 0) break;
+  }
+  return std::max<std::size_t>(at, 1);
+}
+
+}  // namespace
+
 bool is_utf8(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xc2 ? 0
+    if (lead < 0x80) {
+      i += ascii_run(text.substr(i));
+      continue;
+    }
+    const std::size_t length = lead < 0xc2   ? 0
                                : lead < 0xe0 ? 2
                                : lead < 0xf0 ? 3
                                : lead < 0xf5 ? 4

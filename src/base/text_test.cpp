@@ -63,7 +63,12 @@ TEST(Text, Utf8IsStrict) {
   EXPECT_TRUE(is_utf8("\xe7\x94\x9f\xf0\x9f\x8c\x8a"));
   for (const std::string bad :
        {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe7\x94", "\x80"}) {
-    EXPECT_FALSE(is_utf8(bad));
+    for (std::size_t before = 0; before < 20; ++before) {
+      const std::string text = std::string(before, 'a') + bad;
+      EXPECT_FALSE(is_utf8(text)) << before;
+      EXPECT_FALSE(is_utf8("\xc3\xb6" + text + "aaaaaaaaa")) << before;
+      EXPECT_TRUE(is_utf8(std::string(before, 'a') + "\xc3\xb6" + std::string(before, 'b')));
+    }
   }
 }
 
