@@ -41,14 +41,21 @@ struct Journal::Frame {
   ByteVector secrets;
 };
 
-Result<Journal> Journal::open(const std::filesystem::path& path, Key mac_key, const Each& each) {
+Journal::Journal(UniqueFd file, const Key& mac_key)
+    : file_(std::move(file)),
+      head_key_(derive_key(mac_key, "head")),
+      frame_key_(derive_key(mac_key, "frame")),
+      chain_(hmac_sha256(mac_key, bytes_of(kMagic))) {}
+
+Result<Journal> Journal::open(const std::filesystem::path& path, const Key& mac_key,
+                              const Each& each) {
   if (!std::filesystem::exists(path)) COFFER_CHECK(write_text(path, kMagic));
   UniqueFd file{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
   if (!file) return system_error("journal", errno);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     return Error{Code::FailedPrecondition, "journal: another keeper has it"};
   }
-  Journal out{std::move(file), std::move(mac_key)};
+  Journal out{std::move(file), mac_key};
   COFFER_CHECK(out.read_all(each));
   return out;
 }
@@ -56,13 +63,13 @@ Result<Journal> Journal::open(const std::filesystem::path& path, Key mac_key, co
 Digest Journal::head_mac(ByteView lengths) const {
   ByteVector message(chain_.bytes.begin(), chain_.bytes.end());
   message.insert(message.end(), lengths.begin(), lengths.end());
-  return hmac_sha256(derive_key(mac_key_, "head"), message);
+  return hmac_sha256(head_key_, message);
 }
 
 Digest Journal::frame_mac(ByteView payload) const {
   ByteVector message(chain_.bytes.begin(), chain_.bytes.end());
   message.insert(message.end(), payload.begin(), payload.end());
-  return hmac_sha256(derive_key(mac_key_, "frame"), message);
+  return hmac_sha256(frame_key_, message);
 }
 
 // ---- Reading
@@ -75,7 +82,6 @@ Result<> Journal::read_all(const Each& each) {
   if (size < kMagic.size()) return corrupt(0, "no journal of ours");
   COFFER_TRY(const ByteVector magic, read_at(0, kMagic.size()));
   if (text_of(magic) != kMagic) return corrupt(0, "no journal of ours");
-  chain_ = hmac_sha256(mac_key_, magic);
   end_ = kMagic.size();
   std::uint64_t say_at = kProgressBytes;
   for (;;) {

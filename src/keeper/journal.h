@@ -42,7 +42,8 @@ class Journal {
   using Each = std::function<Result<>(JournalRecord, const JournalPlace&)>;
 
   // Opens or makes the file and hands every record to `each`, in order.
-  static Result<Journal> open(const std::filesystem::path& path, Key mac_key, const Each& each);
+  static Result<Journal> open(const std::filesystem::path& path, const Key& mac_key,
+                              const Each& each);
 
   // Sets room on the disk aside for appends of that many bytes in all, so that a full disk is known
   // before anything was done. Errors: Unavailable (the disk is full).
@@ -54,7 +55,7 @@ class Journal {
   int fd() const { return file_.get(); }
 
  private:
-  Journal(UniqueFd file, Key mac_key) : file_(std::move(file)), mac_key_(std::move(mac_key)) {}
+  Journal(UniqueFd file, const Key& mac_key);
   struct Frame;
   Result<> read_all(const Each& each);
   // False at the end of what was written whole.
@@ -69,10 +70,11 @@ class Journal {
   Result<> write_at(std::uint64_t offset, ByteView bytes) const;
 
   UniqueFd file_;
-  Key mac_key_;
+  Key head_key_;
+  Key frame_key_;
   std::uint64_t end_{0};
   std::uint64_t room_end_{0};
-  Digest chain_;  // of the last frame
+  Digest chain_;  // of the last frame, or of the file's first line
 };
 
 }  // namespace coffer::keeper

@@ -63,8 +63,8 @@ class State {
   // Protected versions that should have a key and have none: only a journal with a key wiped, and
   // no removal after it, makes one.
   bool lacks_a_key() const;
-  // While a journal is read a key that was wiped from it may be absent, and signatures that were
-  // checked when it was written are not checked again.
+  // While a journal is read a key that was wiped from it may be absent, and signatures and sealed
+  // keys that were checked when it was written are not checked again.
   void set_reading_journal(bool reading) { reading_journal_ = reading; }
 
  private:
