@@ -196,7 +196,7 @@ TEST(Keeper, RequestsThatComeTogetherShareOneFrame) {
   auto& ada = world.person("ada");
   const auto manifest = world.dataset(stew, kId, 100'000);
   auto terms = world.grant_object(stew, kId, ada);
-  terms.budgets.bits = 3 * 39;
+  terms.budgets.bits = std::uint64_t{3} * 39;
   const auto grant = world.grant(stew, terms);
   std::vector<Incoming> together;
   for (int i = 0; i < 5; ++i) {

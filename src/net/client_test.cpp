@@ -32,7 +32,7 @@ TEST(Client, SendsAndKeepsItsConnection) {
 
 TEST(Client, AnAnswerOfAnyStatusIsNoError) {
   TestServer server;
-  server.handler.serve_with = [](Request, Reply reply) {
+  server.handler.serve_with = [](const Request&, Reply reply) {
     Response response = Response::json(404, R"({"code":"not_found"})");
     response.headers.add("X-Extra", "1");
     std::move(reply).send(std::move(response));
@@ -208,7 +208,7 @@ TEST(Client, AnUploadMayBeStoppedOrRefused) {
 class Downloads : public ::testing::Test {
  protected:
   void SetUp() override {
-    server_.handler.serve_with = [this](Request request, Reply reply) {
+    server_.handler.serve_with = [this](const Request& request, Reply reply) {
       if (request.head.target.path == "/none") {
         return std::move(reply).send(Response::text(404, "none"));
       }
@@ -277,12 +277,16 @@ struct Identity {
         X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, name.c_str());
     (void)X509_add_ext(certificate, names, -1);
     (void)X509_sign(certificate, key, EVP_sha256());
-    std::FILE* out = std::fopen(files.certificate.c_str(), "w");
-    (void)PEM_write_X509(out, certificate);
-    (void)std::fclose(out);
-    out = std::fopen(files.key.c_str(), "w");
-    (void)PEM_write_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
-    (void)std::fclose(out);
+    const auto write = [](const std::string& file, auto&& content) {
+      std::FILE* out = std::fopen(file.c_str(), "w");
+      if (out == nullptr) std::abort();
+      content(out);
+      (void)std::fclose(out);
+    };
+    write(files.certificate, [&](std::FILE* out) { (void)PEM_write_X509(out, certificate); });
+    write(files.key, [&](std::FILE* out) {
+      (void)PEM_write_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
+    });
     X509_EXTENSION_free(names);
     X509_free(certificate);
     EVP_PKEY_free(key);
@@ -309,7 +313,7 @@ TEST(Tls, CarriesRequestsFilesAndUploads) {
     if (head.method == "GET") return IntoMemory{};
     return IntoFile{UniqueFd{::dup(stored.get())}, 0, 8 << 20};
   };
-  server.handler.serve_with = [&](Request request, Reply reply) {
+  server.handler.serve_with = [&](const Request& request, Reply reply) {
     std::move(reply).send(file_response(request.head, file_with(content), content.size(), "x/y"));
   };
   Client client = *Client::open({.url = secure_url(server), .ca_file = identity.files.certificate});

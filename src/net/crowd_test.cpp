@@ -14,7 +14,7 @@ std::string get(std::string_view path) {
 // Requests wait for their answer until the test gives it.
 struct Holding {
   explicit Holding(TestServer& on) : server(on) {
-    server.handler.serve_with = [this](Request, Reply reply) {
+    server.handler.serve_with = [this](const Request&, Reply reply) {
       replies.push_back(std::move(reply));
     };
   }

@@ -15,7 +15,7 @@ std::string get(std::string_view path) {
 // One request is under way: its Reply is kept.
 struct BusyServer : TestServer {
   explicit BusyServer(const std::string& said) {
-    handler.serve_with = [this](Request, Reply reply) { kept.emplace(std::move(reply)); };
+    handler.serve_with = [this](const Request&, Reply reply) { kept.emplace(std::move(reply)); };
     busy.emplace(port);
     busy->say(said);
     EXPECT_TRUE(eventually([this] { return kept.has_value(); }));

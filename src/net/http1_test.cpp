@@ -59,8 +59,7 @@ TEST(RequestHead, OneLengthOrChunksAndNothingElse) {
                             "Transfer-Encoding: xchunked\r\n",
                             "Transfer-Encoding : chunked\r\n",
                             "Content-Length : 5\r\n",
-                            "Transfer-Encoding:\x0b"
-                            "chunked\r\n",
+                            "Transfer-Encoding:\013chunked\r\n",
                             " Transfer-Encoding: chunked\r\n",
                             "X: y\r\n Content-Length: 5\r\n",
                             "X: y\n\r\n",
@@ -102,8 +101,7 @@ TEST(RequestHead, RefusesOtherLinesVersionsAndTargets) {
                            "GET /%ff HTTP/1.1",
                            "GET /a%2 HTTP/1.1",
                            "GET /a#b HTTP/1.1",
-                           "GET /a\x01"
-                           "b HTTP/1.1"}) {
+                           "GET /a\001b HTTP/1.1"}) {
     EXPECT_EQ(status_of(std::string(line) + "\r\nHost: a\r\n\r\n"), 400) << line;
   }
 }

@@ -58,7 +58,7 @@ TEST(Server, ARequestMayArriveByteByByte) {
 TEST(Server, AnswersLaterAndOnlyOnce) {
   TestServer server;
   std::optional<Reply> kept;
-  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
+  server.handler.serve_with = [&](const Request&, Reply reply) { kept.emplace(std::move(reply)); };
   RawClient client{server.port};
   client.say(get("/a"));
   ASSERT_TRUE(server.eventually([&] { return kept.has_value(); }));
@@ -67,7 +67,7 @@ TEST(Server, AnswersLaterAndOnlyOnce) {
   server.on_loop([&] { std::move(*kept).send(Response::text(500, "again")); });
   EXPECT_TRUE(ends_with(client.hear_answer(), "later"));
   server.on_loop([&] { kept.reset(); });
-  server.handler.serve_with = [](Request, Reply reply) {
+  server.handler.serve_with = [](const Request&, Reply reply) {
     std::move(reply).send(Response::empty(204));
   };
   client.say(get("/b"));
@@ -78,7 +78,7 @@ TEST(Server, AnswersLaterAndOnlyOnce) {
 
 TEST(Server, ADroppedReplyIsAnInternalError) {
   TestServer server;
-  server.handler.serve_with = [](Request, Reply) {};
+  server.handler.serve_with = [](const Request&, Reply) {};
   RawClient client{server.port};
   client.say(get("/a"));
   EXPECT_EQ(first_line(client.hear_answer()), "HTTP/1.1 500 Internal Server Error");
@@ -87,7 +87,7 @@ TEST(Server, ADroppedReplyIsAnInternalError) {
 TEST(Server, ALateReplyFindsThatItsClientIsGone) {
   TestServer server;
   std::optional<Reply> kept;
-  server.handler.serve_with = [&](Request, Reply reply) { kept.emplace(std::move(reply)); };
+  server.handler.serve_with = [&](const Request&, Reply reply) { kept.emplace(std::move(reply)); };
   RawClient client{server.port};
   client.say(get("/a"));
   ASSERT_TRUE(server.eventually([&] { return kept.has_value(); }));
@@ -243,7 +243,7 @@ class Uploads : public ::testing::Test {
       return IntoFile{UniqueFd{::dup(file_.get())}, std::stoull(offset), 1 << 20,
                       [this](std::uint64_t bytes) { cut_ = bytes; }};
     };
-    server_.handler.serve_with = [](Request request, Reply reply) {
+    server_.handler.serve_with = [](const Request& request, Reply reply) {
       std::move(reply).send(Response::text(200, std::to_string(request.body_bytes)));
     };
   }
@@ -318,7 +318,7 @@ TEST_F(Uploads, AFileThatCannotBeWrittenIsNotTheClientsFault) {
 TEST(Server, SendsFilesAndRangesOfThem) {
   TestServer server;
   const std::string content = pattern(5 << 20);
-  server.handler.serve_with = [&](Request request, Reply reply) {
+  server.handler.serve_with = [&](const Request& request, Reply reply) {
     std::move(reply).send(file_response(request.head, file_with(content), content.size(),
                                         "application/octet-stream"));
   };
@@ -335,7 +335,7 @@ TEST(Server, SendsFilesAndRangesOfThem) {
 
 TEST(Server, AFileThatShrankEndsTheConnection) {
   TestServer server;
-  server.handler.serve_with = [](Request, Reply reply) {
+  server.handler.serve_with = [](const Request&, Reply reply) {
     Response response;
     response.body = FileRange{file_with("short"), 0, 100};
     std::move(reply).send(std::move(response));
@@ -364,7 +364,7 @@ TEST(Server, ASlowHeadTimesOutAndSilenceIsClosed) {
 
 TEST(Server, AClientThatDoesNotReadIsCut) {
   TestServer server{{.limits = {.stall_time = 200ms, .rate_min = 1 << 30}}};
-  server.handler.serve_with = [](Request, Reply reply) {
+  server.handler.serve_with = [](const Request&, Reply reply) {
     std::move(reply).send(Response::text(200, std::string(64 << 20, 'x')));
   };
   RawClient client{server.port};
@@ -375,7 +375,7 @@ TEST(Server, AClientThatDoesNotReadIsCut) {
 
 TEST(Server, PeersAreNamed) {
   TestServer server;
-  server.handler.serve_with = [](Request request, Reply reply) {
+  server.handler.serve_with = [](const Request& request, Reply reply) {
     const Peer& peer = request.head.peer;
     std::move(reply).send(Response::text(200, peer.address + (peer.loopback ? " loopback" : "")));
   };
@@ -407,7 +407,7 @@ TEST(Server, ListensOnlyWhereItCan) {
 
 TEST(Server, MayBeDestroyedByItsOwnHandler) {
   TestServer server;
-  server.handler.serve_with = [&](Request, Reply reply) {
+  server.handler.serve_with = [&](const Request&, Reply reply) {
     server.server.reset();
     std::move(reply).send(Response::text(200, "too late"));
   };

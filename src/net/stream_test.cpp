@@ -16,7 +16,7 @@ class Streams : public ::testing::Test {
  protected:
   void start(ServerOptions options = {}) {
     server_ = std::make_unique<TestServer>(std::move(options));
-    server_->handler.serve_with = [this](Request request, Reply reply) {
+    server_->handler.serve_with = [this](const Request& request, Reply reply) {
       asked_after_ = request.head.headers.get("Last-Event-ID");
       stream_.emplace(std::move(reply).stream());
       stream_->on_close([this] { ++closed_; });

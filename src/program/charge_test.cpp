@@ -103,7 +103,7 @@ TEST(Automatic, ATotalThatOverflowsIsNoLimitPassed) {
 
 TEST(Settle, EachEndingIsChargedForWhatItShows) {
   const std::vector<Output> outputs{metrics("a", 1023), table("t")};  // 10, and 4 + 9 * 3
-  const auto charged = [&](Outcome outcome) {
+  const auto charged = [&](const Outcome& outcome) {
     const auto settled = settle(kTenMinutes, outputs, outcome);
     EXPECT_TRUE(settled) << settled.error().message;
     return settled ? settled->charged : Cost{};
@@ -144,7 +144,7 @@ TEST(Settle, AHeldOutputKeepsItsMaximumUntilItIsDecided) {
 
 TEST(Settle, WhatCannotHaveHappenedIsRefused) {
   const std::vector<Output> outputs{metrics("a", 1023), table("t")};
-  const auto fits = [&](Outcome outcome) {
+  const auto fits = [&](const Outcome& outcome) {
     return settle(kTenMinutes, outputs, outcome).has_value();
   };
   const auto judged = [&](std::uint64_t metrics_bits, std::uint64_t table_bits) {

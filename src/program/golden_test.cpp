@@ -15,7 +15,7 @@ namespace coffer::program {
 namespace {
 
 const Json& golden() {
-  static const Json json = [] {
+  static const Json kJson = [] {
     std::ifstream in(COFFER_GOLDEN_DIR "/protocol.json", std::ios::binary);
     std::stringstream text;
     text << in.rdbuf();
@@ -23,13 +23,13 @@ const Json& golden() {
     if (!parsed) std::abort();
     return *std::move(parsed);
   }();
-  return json;
+  return kJson;
 }
 
 const Json::Array& cases(const Json& list) {
   EXPECT_TRUE(list.is_array());
-  static const Json::Array none;
-  return list.as_array() != nullptr ? *list.as_array() : none;
+  static const Json::Array kNone;
+  return list.as_array() != nullptr ? *list.as_array() : kNone;
 }
 
 std::string title(const Json& sample) {
@@ -140,7 +140,7 @@ TEST(Golden, QuotesOfWholeManifests) {
 }
 
 const Json& decisions_of(const Json& expect) {
-  static const Json none;
+  static const Json kNone;
   if (expect.has("decisions")) return expect["decisions"];
   for (const auto& reading : cases(expect["decisions_open"])) {
     for (const auto& under : cases(reading["under"])) {
@@ -151,7 +151,7 @@ const Json& decisions_of(const Json& expect) {
     }
   }
   ADD_FAILURE() << "no reading that was adopted";
-  return none;
+  return kNone;
 }
 
 std::string_view decision_of(Verdict verdict) {

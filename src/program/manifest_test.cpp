@@ -382,7 +382,6 @@ TEST(WriteOutputs, EverythingElseOfTheFileStays) {
   const auto manifest = parse_manifest(kExample);
   ASSERT_TRUE(manifest);
   const std::string head(kExample.substr(0, kExample.find("[[outputs]]")));
-  const std::string tail = "# about the parameters\n[inputs2]\n";
   const auto only_metrics = std::vector<Output>{manifest->outputs[0]};
   const auto out = replace_outputs(kExample, only_metrics);
   ASSERT_TRUE(out) << out.error().message;

@@ -19,13 +19,14 @@
 #include "base/text.h"
 #include "base/unique_fd.h"
 
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace coffer::fuzz {
 
 inline void must(bool held, const char* promise) {
   if (held) return;
-  std::fprintf(stderr, "broken promise: %s\n", promise);
+  (void)std::fprintf(stderr, "broken promise: %s\n", promise);
   std::abort();
 }
 

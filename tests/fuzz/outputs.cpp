@@ -40,8 +40,8 @@ columns = [
 )";
 
 const std::vector<program::Output>& outputs() {
-  static const auto outputs = fuzz::declared(kTables);
-  return outputs;
+  static const auto kOutputs = fuzz::declared(kTables);
+  return kOutputs;
 }
 
 // A directory that holds one output file at a time.
@@ -73,15 +73,15 @@ class Out {
 };
 
 gate::Finding judge_one(std::size_t which, std::string_view bytes) {
-  static const Out out;
-  out.put(outputs()[which], bytes);
-  auto findings = gate::judge_all(out.fd(), outputs());
+  static const Out kOut;
+  kOut.put(outputs()[which], bytes);
+  auto findings = gate::judge_all(kOut.fd(), outputs());
   fuzz::must(findings && findings->size() == outputs().size(), "every output has a finding");
   return std::move((*findings)[which]);
 }
 
 // An object that the codec takes is written in one form, and judged again it is the same object.
-void check_object(std::size_t which, gate::BitString object) {
+void check_object(std::size_t which, const gate::BitString& object) {
   const auto& output = outputs()[which];
   const auto canonical = gate::Canonical::decode(output, object);
   fuzz::must(canonical.has_value(), "an object has a canonical file");

@@ -39,7 +39,7 @@ Input mutate(Input input, std::mt19937_64& random) {
       case 3:
         input.resize(at);
         break;
-      case 4: {
+      default: {
         const auto end = std::min(input.size(), at + 1 + below(32));
         const Input piece(place, input.begin() + static_cast<std::ptrdiff_t>(end));
         const auto to = static_cast<std::ptrdiff_t>(below(input.size()));
@@ -68,15 +68,16 @@ int main(int argc, char** argv) {
       std::ifstream stream{file, std::ios::binary};
       const Input input{std::istreambuf_iterator<char>{stream}, {}};
       for (std::uint64_t n = 0; n <= mutations; ++n) {
-        std::fprintf(stderr, "\r%s seed %llu mutation %llu   ", file.filename().c_str(),
-                     static_cast<unsigned long long>(seed), static_cast<unsigned long long>(n));
+        (void)std::fprintf(stderr, "\r%s seed %llu mutation %llu   ", file.filename().c_str(),
+                           static_cast<unsigned long long>(seed),
+                           static_cast<unsigned long long>(n));
         const Input tried = n == 0 ? input : mutate(input, random);
         (void)LLVMFuzzerTestOneInput(tried.data(), tried.size());
       }
       ++files;
     }
   }
-  std::fprintf(stderr, "\n%zu inputs, %llu mutations each\n", files,
-               static_cast<unsigned long long>(mutations));
+  (void)std::fprintf(stderr, "\n%zu inputs, %llu mutations each\n", files,
+                     static_cast<unsigned long long>(mutations));
   return files == 0 ? 1 : 0;
 }

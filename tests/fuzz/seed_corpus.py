@@ -144,6 +144,7 @@ def http():
     put("http", "target", 2, "/v1/datasets/clinic/tumours?limit=5")
     put("http", "answer", 3, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
     put("http", "json", 4, '{"a":[1,2.5,-3e4,"\\u00e9",null,true],"b":{}}')
+    put("http", "surrogates", 4, '["\\ud83c\\udf0a","\\udc00"]')
 
 
 def messages():
