@@ -47,7 +47,7 @@ def sections(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="smaller and shorter")
-    parser.add_argument("--full", action="store_true", help="growth up to 1,000,000 runs: an hour, 10 GiB of memory")
+    parser.add_argument("--full", action="store_true", help="growth up to 1,000,000 runs: an hour, 15 GiB of memory")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of: vault ledger cell api runs growth")
     parser.add_argument("--directory", default="/var/tmp", help="where files are made and removed again")
     arguments = parser.parse_args()
