@@ -24,8 +24,7 @@ namespace coffer::simulation {
 // Keeper and front on one directory, with the keeper answering in a thread of its own.
 class Machine {
  public:
-  Machine(std::filesystem::path data, const ManualClock& clock)
-      : data_(std::move(data)), clock_(clock) {}
+  Machine(std::filesystem::path data, ManualClock& clock) : data_(std::move(data)), clock_(clock) {}
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
   ~Machine() { stop(); }
@@ -66,6 +65,12 @@ class Machine {
     answer_over(std::move(line.first));
     COFFER_CHECK(front::resend_pending(*site_));
     return front::adopt_revocations(*site_);
+  }
+
+  // Time passes while the keeper answers nobody: it has a thread of its own, and one clock.
+  void advance(Duration time) {
+    const std::lock_guard lock{mutex_};
+    clock_.advance(time);
   }
 
   front::Site& site() { return *site_; }
@@ -159,7 +164,7 @@ class Machine {
   }
 
   std::filesystem::path data_;
-  const ManualClock& clock_;
+  ManualClock& clock_;
   Duration patience_{front::kKeeperPatience};
   std::function<Duration()> hold_;
   std::mutex mutex_;

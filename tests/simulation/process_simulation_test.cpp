@@ -219,7 +219,7 @@ class ProcessSimulation : public testing::Test {
   front::Site& site() { return machine_->site(); }
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
   void advance(Duration time) {
-    simulation_->clock.advance(time);
+    machine_->advance(time);
     world_->now += static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
     const auto ticked = front::tick(site());
@@ -355,7 +355,7 @@ TEST_F(ProcessSimulation, RunWhoseStartWasNeverHeardIsSettledWhenItEnds) {
   ASSERT_TRUE(
       front::on_worker_record(site(), worker::encode(worker::Event{worker::Ended{digest}})));
   EXPECT_EQ(state(), "running");
-  simulation_->clock.advance(5s);
+  machine_->advance(5s);
   ASSERT_TRUE(front::tick(site()));
   EXPECT_EQ(state(), "done");
 }

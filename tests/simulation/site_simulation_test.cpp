@@ -22,8 +22,7 @@ constexpr std::array kPeople{"root", "stew", "ada", "rex"};
 // People, data, grants and runs, each step chosen by a seed.
 class Workload {
  public:
-  Workload(Machine& machine, ManualClock& clock, std::uint64_t seed)
-      : machine_(machine), clock_(clock), random_(seed) {}
+  Workload(Machine& machine, std::uint64_t seed) : machine_(machine), random_(seed) {}
 
   // Calls `told` after each acknowledgement. Ends early when a step is not acknowledged.
   void play(int steps, const std::function<void(const keeper::Appended&)>& told) {
@@ -159,7 +158,7 @@ class Workload {
 
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
   void advance(std::uint64_t ms) {
-    clock_.advance(std::chrono::milliseconds{static_cast<std::int64_t>(ms)});
+    machine_.advance(std::chrono::milliseconds{static_cast<std::int64_t>(ms)});
     world_->now += ms;
   }
   keeper::test::Person& stew() { return *people_["stew"]; }
@@ -169,7 +168,6 @@ class Workload {
     int at;  // 0 queued, 1 started, 2 reported, 3 settled, 4 decided, 9 cancelled
   };
   Machine& machine_;
-  ManualClock& clock_;
   std::mt19937_64 random_;
   std::function<void(const keeper::Appended&)> told_;
   std::optional<keeper::test::World> world_;
@@ -189,7 +187,7 @@ TEST(SiteSimulation, SurvivesAPowerFailureAtAnyWrite) {
   SimulatedDisk disk{data};
   Machine machine{data, simulation.clock};
   ASSERT_TRUE(machine.start());
-  Workload workload{machine, simulation.clock, seed};
+  Workload workload{machine, seed};
   workload.play(120, [&](const keeper::Appended& answer) {
     simulation.told.push_back({disk.changes(), answer});
   });
@@ -229,7 +227,7 @@ TEST(SiteSimulation, SurvivesAFullOrFailingDiskAtAnyWrite) {
       ASSERT_TRUE(machine.start());
       constexpr std::array kErrors{ENOSPC, EIO, EDQUOT};
       disk.fail(disk.changes() + random() % 900, 1 + random() % 50, kErrors[random() % 3]);
-      Workload workload{machine, simulation.clock, random()};
+      Workload workload{machine, random()};
       workload.play(60, [&](const keeper::Appended& answer) {
         simulation.told.push_back({0, answer});
       });
@@ -254,7 +252,7 @@ TEST(SiteSimulation, SurvivesAnswersThatComeTooLate) {
                        [&]() -> Duration { return ++held > 0 && random() % 8 == 0 ? 90ms : 0ms; });
   ASSERT_TRUE(machine.start());
   front::Site& site = machine.site();
-  Workload workload{machine, simulation.clock, seed};
+  Workload workload{machine, seed};
   workload.go_on_when_unavailable();
   workload.play(150, [&](const keeper::Appended& answer) {
     simulation.told.push_back({0, answer});
