@@ -68,8 +68,7 @@ TEST(RequestHead, OneLengthOrChunksAndNothingElse) {
                             "\tfolded\r\n",
                             ": no name\r\n",
                             "No colon\r\n",
-                            "B\xc3\xa4"
-                            "d: name\r\n",
+                            "B\303\244d: name\r\n",
                             "Host: b\r\n"}) {
     EXPECT_GE(status_of(post(lines)), 400) << lines;
   }
