@@ -97,8 +97,8 @@ void check_object(std::size_t which, const gate::BitString& object) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto [which, input] = fuzz::choose(fuzz::text_in(data, size), 6);
   if (which < 3) {
-    gate::Finding finding = judge_one(which, input);
-    if (!finding.refusal) check_object(which, std::move(finding.object));
+    const gate::Finding finding = judge_one(which, input);
+    if (!finding.refusal) check_object(which, finding.object);
     return 0;
   }
   const auto& output = outputs()[which - 3];
@@ -106,6 +106,6 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   gate::BitString object{{bytes.begin(), bytes.end()}, bytes.size() * 8};
   // Lengths that end within a byte too: the last bits of the string tell.
   if (!bytes.empty()) object.length -= std::to_integer<std::uint64_t>(bytes.back()) & 7U;
-  if (gate::check_object(output, object)) check_object(which - 3, std::move(object));
+  if (gate::check_object(output, object)) check_object(which - 3, object);
   return 0;
 }
