@@ -80,10 +80,6 @@ std::optional<std::chrono::sys_days> calendar_day(std::string_view text) {
   return std::chrono::sys_days{date};
 }
 
-}  // namespace
-
-namespace {
-
 // That many bytes at the front are ASCII, of a text that begins so: one, or whole words of them.
 std::size_t ascii_run(std::string_view text) {
   std::size_t at = 0;
