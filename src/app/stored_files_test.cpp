@@ -9,6 +9,7 @@ namespace {
 
 const std::string kName(64, 'a');
 const std::string kFolder = "vault/ds_aaaaaaaaaaaaaaaa/chunks/aa/";
+const std::string kTree = "env/" + kName + "/root";
 
 StoredFile file(std::string path) {
   return {.path = std::move(path), .digest = sha256("x"), .mode = 0644, .bytes = 1};
@@ -25,11 +26,10 @@ TEST(BackupListing, IsReadAsItWasWritten) {
 }
 
 TEST(BackupListing, LeadsNowhereElse) {
-  for (const std::string& path :
-       std::vector<std::string>{"../x", "/etc/passwd", "front/coffer.db", "keeper/journal",
-                                "programs/x/y", "programs/" + kName + "/../../x",
-                                "programs/" + kName + "//x", "env/" + kName + "/root/x",
-                                "vault/ds_aaaaaaaaaaaaaaaa/tmp/" + kName, "runs/" + kName + "/x"}) {
+  for (const std::string& path : std::vector<std::string>{
+           "../x", "/etc/passwd", "front/coffer.db", "keeper/journal", "programs/x/y",
+           "programs/" + kName + "/../../x", "programs/" + kName + "//x", kTree + "/x",
+           "vault/ds_aaaaaaaaaaaaaaaa/tmp/" + kName, "runs/" + kName + "/x"}) {
     EXPECT_EQ(parse_listing(render_listing({file(path)})).error().code, Code::Corrupt) << path;
   }
   const auto good = render_listing({file("runs/" + kName + "/m.sealed")});
@@ -63,7 +63,7 @@ TEST_F(CopyOfStoredFiles, TakesWhatIsKeptAndNothingElse) {
                                       "programs/" + kName + "/sub/main.py",
                                       "runs/" + kName + "/m.sealed", kFolder + kName};
   for (const auto& path : kept) put(path, path);
-  put("env/" + kName + "/root/bin/sh", "x");
+  put(kTree + "/bin/sh", "x");
   put("programs/tmp.x/tree/main.py", "x");
   put("vault/ds_aaaaaaaaaaaaaaaa/tmp/" + kName, "x");
   put("front/coffer.db", "x");

@@ -223,7 +223,7 @@ TEST_F(ImageBuilds, OutliveTheConnectionThatAskedForThem) {
 }
 
 TEST_F(ImageBuilds, HalfMadeAreRemovedAtStart) {
-  fs::create_directories(data() / "env/.build-7/root/usr");
+  fs::create_directories(data() / "env/.build-7/root" / "usr");
   fs::create_directories(data() / "env/.incoming/x");
   auto front = builder();
   front.send(Remove{sha256("none")});
