@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "vault/chunker.h"
 #include "vault/detail/io.h"
@@ -140,8 +141,7 @@ class Adder {
         case Side::Both: {
           COFFER_TRY(const FileEntry entry, read_file(*given));
           const bool same = same_content(entry, *before);
-          // An unchanged file keeps salt and digest, so versions can be compared file by file.
-          COFFER_CHECK(list.add(same ? *before : entry));
+          COFFER_CHECK(list.add(entry));
           (same ? added_.diff.unchanged : added_.diff.changed) += 1;
           break;
         }
@@ -166,28 +166,20 @@ class Adder {
   }
 
   Result<FileEntry> read_file(const WalkedFile& file) {
-    FileEntry entry{
-        .path = file.path, .size = 0, .mode = file.mode, .salt = {}, .digest = {}, .chunks = {}};
-    if (plan_.visibility == Visibility::Protected) entry.salt = random_bytes(32);
-    Sha256 digest;
-    digest.update(entry.salt);
+    FileEntry entry{.path = file.path, .size = 0, .mode = file.mode, .chunks = {}};
     COFFER_TRY(const auto before, facts_of(file));
     COFFER_CHECK(work_.observer.begin(file.path, file.size));
     FileWindow window{file.fd.get(), chunker_, room_};
     for (;;) {
       COFFER_TRY(const auto chunks, window.next());
       if (chunks.empty()) break;
-      const auto ids = chunk_ids(work_.dataset_key, chunks);
-      for (std::size_t i = 0; i < chunks.size(); ++i) {
-        COFFER_CHECK(add_chunk(entry, digest, ids[i], chunks[i]));
-      }
+      COFFER_CHECK(add_chunks(entry, chunks));
     }
     COFFER_CHECK(work_.observer.end());
     COFFER_TRY(const auto after, facts_of(file));
     if (before != after || entry.size != after.size) {
       return Error{Code::FailedPrecondition, printable(file.path) + " changed while it was read"};
     }
-    entry.digest = digest.finish();
     return entry;
   }
 
@@ -204,30 +196,39 @@ class Adder {
                  facts.st_mtim.tv_nsec};
   }
 
-  Result<> add_chunk(FileEntry& entry, Sha256& digest, const Digest& id, ByteView plain) {
-    if (entry.chunks.size() == kFileChunksMax) {
+  Result<> add_chunks(FileEntry& entry, std::span<const ByteView> chunks) {
+    if (entry.chunks.size() + chunks.size() > kFileChunksMax) {
       return Error{Code::InvalidArgument, printable(entry.path) + " is too large"};
     }
-    COFFER_TRY(ChunkRef ref, chunk(id, plain, digest));
-    entry.chunks.push_back(std::move(ref));
-    entry.size += plain.size();
-    return work_.observer.bytes(plain);
+    const auto ids = chunk_ids(work_.dataset_key, chunks);
+    COFFER_CHECK(send_new(ids, chunks));
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+      entry.chunks.push_back(find(ids[i])->copy());
+      entry.size += chunks[i].size();
+      COFFER_CHECK(work_.observer.bytes(chunks[i]));
+    }
+    return {};
   }
 
-  Result<ChunkRef> chunk(const Digest& id, ByteView plain, Sha256& file) {
+  const ChunkRef* find(const Digest& id) const {
     const ChunkRef* same = work_.known.find(id);
-    if (same == nullptr) same = present_.find(id);
-    if (same != nullptr) {
-      file.update(plain);
-      return same->copy();
+    return same != nullptr ? same : present_.find(id);
+  }
+
+  Result<> send_new(std::span<const Digest> ids, std::span<const ByteView> chunks) {
+    std::set<Digest> wanted;
+    std::vector<PlainChunk> fresh;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (find(ids[i]) != nullptr || !wanted.insert(ids[i]).second) continue;
+      fresh.push_back({ids[i], random_key(), chunks[i]});
     }
-    SealedChunk sealed = seal_chunk(id, random_key(), plain, file);
-    added_.new_chunks += 1;
-    added_.new_bytes += sealed.bytes.size();
-    ChunkRef ref = sealed.ref.copy();
-    present_.insert(sealed.ref.copy());
-    COFFER_CHECK(work_.sink.chunk(std::move(sealed)));
-    return ref;
+    for (auto& sealed : seal_chunks(std::move(fresh))) {
+      added_.new_chunks += 1;
+      added_.new_bytes += sealed.bytes.size();
+      present_.insert(sealed.ref.copy());
+      COFFER_CHECK(work_.sink.chunk(std::move(sealed)));
+    }
+    return {};
   }
 
   const AddPlan& plan_;

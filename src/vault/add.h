@@ -1,6 +1,6 @@
 // Adds a version: reads a tree once, encrypts what the server has not, writes the sealed list.
 //
-// Everything streams: memory is a few chunks, the list's (vault/list.h) and the index of known
+// Everything streams: memory is some 32 MiB of chunks, the list's (vault/list.h) and the index of known
 // chunks. A file that changes while it is read is refused.
 // Append: the parent's files stay, given paths are added or take the place of equal paths.
 // Replace: the version has the given paths and nothing else.

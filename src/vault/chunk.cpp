@@ -74,6 +74,11 @@ std::optional<ByteView> decode(ByteVector& room, std::size_t length) {
   return room;
 }
 
+Error not_as_listed(const ChunkRef& ref) {
+  return {Code::Corrupt, fmt::format("chunk {} is not what its list says: changed, or another key",
+                                     ref.name.text())};
+}
+
 }  // namespace
 
 ChunkRef ChunkRef::copy() const {
@@ -88,29 +93,47 @@ std::vector<Digest> chunk_ids(const Key& dataset_key, std::span<const ByteView> 
   return hmac_sha256(dataset_key, chunks);
 }
 
-SealedChunk seal_chunk(const Digest& id, Key chunk_key, ByteView plain, Sha256& file) {
-  ByteVector bytes = aead_seal(chunk_key, encode(plain), associated(id));
-  Sha256 name;
-  update_all(std::array{HashUpdate{&name, bytes}, HashUpdate{&file, plain}});
-  ChunkRef ref{.id = id,
-               .name = name.finish(),
-               .key = std::move(chunk_key),
-               .plain_bytes = static_cast<std::uint32_t>(plain.size()),
-               .sealed_bytes = static_cast<std::uint32_t>(bytes.size())};
-  return {std::move(ref), std::move(bytes)};
+std::vector<SealedChunk> seal_chunks(std::vector<PlainChunk> chunks) {
+  std::vector<ByteVector> sealed;
+  std::vector<Sha256> names(chunks.size());
+  std::vector<HashUpdate> updates;
+  sealed.reserve(chunks.size());
+  updates.reserve(chunks.size());
+  for (const auto& chunk : chunks) {
+    sealed.push_back(aead_seal(chunk.key, encode(chunk.plain), associated(chunk.id)));
+    updates.push_back({&names[updates.size()], sealed.back()});
+  }
+  update_all(updates);
+  std::vector<SealedChunk> out;
+  out.reserve(chunks.size());
+  for (std::size_t i = 0; i < chunks.size(); ++i) {
+    out.push_back({{.id = chunks[i].id,
+                    .name = names[i].finish(),
+                    .key = std::move(chunks[i].key),
+                    .plain_bytes = static_cast<std::uint32_t>(chunks[i].plain.size()),
+                    .sealed_bytes = static_cast<std::uint32_t>(sealed[i].size())},
+                   std::move(sealed[i])});
+  }
+  return out;
 }
 
 Result<ByteView> open_chunk(const ChunkRef& ref, ByteVector& bytes) {
-  const Error corrupt{Code::Corrupt, fmt::format("chunk {} is not what its list says: changed, or "
-                                                 "another key",
-                                                 ref.name.text())};
-  if (bytes.size() != ref.sealed_bytes) return corrupt;
+  if (bytes.size() != ref.sealed_bytes) return not_as_listed(ref);
   auto encoded = aead_open(ref.key, std::move(bytes), associated(ref.id));
-  if (!encoded) return corrupt;
+  if (!encoded) return not_as_listed(ref);
   bytes = *std::move(encoded);
   const auto plain = decode(bytes, ref.plain_bytes);
-  if (!plain) return corrupt;
+  if (!plain) return not_as_listed(ref);
   return *plain;
+}
+
+Result<> check_ids(const Key& dataset_key, std::span<const ChunkRef> refs,
+                   std::span<const ByteView> plain) {
+  const auto ids = chunk_ids(dataset_key, plain);
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    if (ids[i] != refs[i].id) return not_as_listed(refs[i]);
+  }
+  return {};
 }
 
 std::size_t ChunkIndex::Hash::operator()(const Digest& digest) const {

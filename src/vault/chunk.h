@@ -1,11 +1,13 @@
 // One chunk: compressed, encrypted under its own key, named by its ciphertext.
 //
 // id:   HMAC-SHA-256(dataset key, plaintext). Equal content has equal ids within one dataset and
-//       unrelated ones in any other. Known to the owner and inside the sealed list only.
+//       unrelated ones in any other. Known to the owner and inside the sealed list only. The
+//       manifest signs the ids, so a reader that computes them has what the owner signed.
 // name: SHA-256 of the sealed bytes. The server stores and checks chunks by it without any key; two
 //       sealings of one plaintext never overwrite one another.
 // Units: bytes.
-// Errors: Corrupt (open_chunk, naming the chunk: a flipped bit anywhere, another key).
+// Errors: Corrupt (naming the chunk: a flipped bit anywhere, another key).
+// Several chunks in one call are hashed in less time than one after the other.
 // Thread-safety: pure functions, as plain values.
 // Source: docs/formats/vault.md, "Chunk".
 #pragma once
@@ -33,18 +35,26 @@ struct ChunkRef {
   ChunkRef copy() const;
 };
 
+struct PlainChunk {
+  Digest id;       // of chunk_ids()
+  Key key;         // used for this chunk only
+  ByteView plain;  // 1 to kChunkMax bytes
+};
+
 struct SealedChunk {
   ChunkRef ref;
   ByteVector bytes;
 };
 
 std::vector<Digest> chunk_ids(const Key& dataset_key, std::span<const ByteView> chunks);
-// `plain`: 1 to kChunkMax bytes; `id`: of chunk_ids(); `chunk_key`: used for this chunk only;
-// `file`: the digest of the file, which goes on by `plain` in the pass that finds the name.
-SealedChunk seal_chunk(const Digest& id, Key chunk_key, ByteView plain, Sha256& file);
-// The inverse: checks lengths and the tag, which binds the bytes to the chunk's own key and id.
-// `bytes`: the sealed chunk before, what the plaintext lies in afterwards.
+std::vector<SealedChunk> seal_chunks(std::vector<PlainChunk> chunks);
+// The inverse in two steps, so that the second may run beside the next first one. Lengths and tag,
+// which binds the bytes to the chunk's own key; `bytes`: the sealed chunk before, what the
+// plaintext lies in afterwards.
 Result<ByteView> open_chunk(const ChunkRef& ref, ByteVector& bytes);
+// Ids. `plain`: as many as `refs`.
+Result<> check_ids(const Key& dataset_key, std::span<const ChunkRef> refs,
+                   std::span<const ByteView> plain);
 
 // Chunks the server is known to hold, by id. About 200 bytes of memory each.
 class ChunkIndex {

@@ -80,6 +80,7 @@ TEST(VaultChunker, BoundariesDependOnTheDatasetKey) {
 
 Result<std::string> opened(const ChunkRef& ref, ByteVector sealed) {
   COFFER_TRY(const ByteView plain, open_chunk(ref, sealed));
+  COFFER_CHECK(check_ids(key_of(1), {&ref, 1}, {&plain, 1}));
   return std::string{text_of(plain)};
 }
 
@@ -126,6 +127,38 @@ TEST(VaultChunk, EveryFlippedBitAndEveryWrongReferenceIsFound) {
   other_key.key = key_of(2);
   EXPECT_FALSE(opened(other_key, sealed.bytes));
   EXPECT_TRUE(opened(sealed.ref, sealed.bytes));
+}
+
+// The tag binds a chunk to the id that its owner wrote down, the id itself to its content.
+TEST(VaultChunk, AnIdThatIsNotItsContentsIsFound) {
+  const auto plain = bytes_of("forty-two rows of data");
+  std::vector<PlainChunk> one;
+  one.push_back({sha256("x"), random_key(), plain});
+  auto sealed = seal_chunks(std::move(one));
+  const ChunkRef& ref = sealed[0].ref;
+  const auto opens = open_chunk(ref, sealed[0].bytes);
+  ASSERT_TRUE(opens);
+  EXPECT_EQ(text_of(*opens), text_of(plain));
+  const auto checked = check_ids(key_of(1), {&ref, 1}, {&*opens, 1});
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().code, Code::Corrupt);
+  EXPECT_NE(checked.error().message.find(ref.name.text()), std::string::npos);
+}
+
+TEST(VaultChunk, ManyAtOnceAreSealedAsOneByOne) {
+  std::vector<std::string> plain;
+  std::vector<ByteView> views;
+  for (std::uint32_t i = 1; i < 8; ++i) plain.push_back(noise(i * 40'000, i));
+  for (const auto& one : plain) views.push_back(bytes_of(one));
+  const auto ids = chunk_ids(key_of(1), views);
+  std::vector<PlainChunk> chunks;
+  for (std::size_t i = 0; i < ids.size(); ++i) chunks.push_back({ids[i], key_of(9), views[i]});
+  const auto sealed = seal_chunks(std::move(chunks));
+  ASSERT_EQ(sealed.size(), plain.size());
+  for (std::size_t i = 0; i < sealed.size(); ++i) {
+    EXPECT_EQ(sealed[i].ref.name, sha256(sealed[i].bytes));
+    EXPECT_EQ(*opened(sealed[i].ref, sealed[i].bytes), plain[i]);
+  }
 }
 
 // The worked example of docs/formats/vault.md: the bytes there are these.

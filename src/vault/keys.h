@@ -19,7 +19,7 @@
 namespace coffer::vault {
 
 // Protected: ciphertext on the server, opened for a run. Public: the same machinery, with the
-// version key published in clear and plain (unsalted) file digests. Fixed for a dataset id.
+// version key published in clear. Fixed for a dataset id.
 enum class Visibility : std::uint8_t { Protected, Public };
 
 inline constexpr std::size_t kDatasetIdLength = 19;

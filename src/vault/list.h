@@ -24,6 +24,9 @@
 
 namespace coffer::vault {
 
+// Of the first layout, which is read and no longer written, each file has a salt and a digest.
+enum class ListLayout : std::uint8_t { First, Second };
+
 inline constexpr std::size_t kListSegment = std::size_t{64} << 10;
 inline constexpr std::uint32_t kFileChunksMax = 1U << 22;
 
@@ -31,8 +34,6 @@ struct FileEntry {
   std::string path;
   std::uint64_t size{0};
   FileMode mode{FileMode::Plain};
-  ByteVector salt;  // 32 random bytes; none in a public dataset
-  Digest digest;    // SHA-256(salt || content)
   std::vector<ChunkRef> chunks;
   FileEntry copy() const;
 };
@@ -70,7 +71,6 @@ class ListWriter {
   Sha256 whole_;
   Sha256 content_;
   ListSummary summary_;
-  Visibility visibility_{Visibility::Protected};
 };
 
 class ListReader {
@@ -93,11 +93,13 @@ class ListReader {
   Result<> next_segment();
   Result<ByteVector> take_file(std::size_t length);
   Result<FileEntry> read_entry();
+  Result<Digest> read_first_digest();
   Result<ChunkRef> read_chunk();
   Result<> read_end();
 
   UniqueFd fd_;
   Key version_key_;
+  ListLayout layout_{ListLayout::Second};
   Key dataset_key_;
   Visibility visibility_{Visibility::Protected};
   ByteVector plain_;

@@ -25,14 +25,15 @@ Result<ListReader> ListReader::open(UniqueFd fd, const Key& version_key) {
 }
 
 Result<> ListReader::read_head() {
-  content_.update(format::kContentLabel);
-  COFFER_TRY(const ByteVector magic, take_file(format::kListMagic.size()));
-  if (coffer::text_of(magic) != format::kListMagic)
-    return corrupt("it is none, or of a later version");
+  COFFER_TRY(const ByteVector magic, take_file(format::kMagicLength));
+  const auto layout = format::layout_of(coffer::text_of(magic));
+  if (!layout) return corrupt("it is none, or of a later version");
+  layout_ = *layout;
   COFFER_TRY(const ByteVector head, take(format::kHeadLength));
   WireReader in{head};
   COFFER_TRY(dataset_key_, key_from(in.raw(32)));
   visibility_ = in.boolean() ? Visibility::Public : Visibility::Protected;
+  content_.update(format::content_head(layout_, dataset_key_));
   return in.finish();
 }
 
@@ -59,23 +60,32 @@ Result<FileEntry> ListReader::read_entry() {
   entry.size = in.u64();
   entry.mode = in.boolean() ? FileMode::Executable : FileMode::Plain;
   COFFER_CHECK(in.finish());
-  COFFER_TRY(const std::uint32_t salt_length, take_u32());
-  if (salt_length > 32) return corrupt("a salt is too long");
-  COFFER_TRY(entry.salt, take(salt_length));
-  COFFER_TRY(const ByteVector digest, take(32));
-  COFFER_TRY(entry.digest, Digest::from_bytes(digest));
+  std::optional<Digest> digest;
+  if (layout_ == ListLayout::First) {
+    COFFER_TRY(digest, read_first_digest());
+  }
   COFFER_TRY(const std::uint32_t count, take_u32());
   if (count > kFileChunksMax) return corrupt("a file has too many chunks");
   for (std::uint32_t i = 0; i < count; ++i) {
     COFFER_TRY(ChunkRef chunk, read_chunk());
     entry.chunks.push_back(std::move(chunk));
   }
-  const auto good = format::check_entry(entry, visibility_);
+  const auto good = format::check_entry(entry);
   if (!good || !order_.accept(entry.path)) return corrupt("an entry that may not be there");
-  content_.update(format::content_record(entry));
+  content_.update(format::content_record(entry, digest));
   files_ += 1;
   bytes_ += entry.size;
   return entry;
+}
+
+Result<Digest> ListReader::read_first_digest() {
+  COFFER_TRY(const std::uint32_t salt_length, take_u32());
+  if (salt_length != (visibility_ == Visibility::Public ? 0 : 32)) {
+    return corrupt("a salt has not its length");
+  }
+  COFFER_CHECK(take(salt_length));
+  COFFER_TRY(const ByteVector digest, take(32));
+  return Digest::from_bytes(digest);
 }
 
 Result<ChunkRef> ListReader::read_chunk() {
@@ -129,9 +139,12 @@ Result<> ListReader::next_segment() {
   const std::uint32_t length = WireReader{prefix}.u32();
   if (!is_segment_length(length)) return corrupt("a segment's length is impossible");
   COFFER_TRY(const ByteVector sealed, take_file(length));
-  auto plain = aead_open(version_key_, sealed, format::segment_context(false), segments_);
+  const auto open = [&](bool last) {
+    return aead_open(version_key_, sealed, format::segment_context(layout_, last), segments_);
+  };
+  auto plain = open(false);
   if (!plain) {
-    plain = aead_open(version_key_, sealed, format::segment_context(true), segments_);
+    plain = open(true);
     last_seen_ = true;
   }
   if (!plain) return corrupt("a segment does not open: changed, or another version's key");
@@ -151,9 +164,10 @@ Result<ByteVector> ListReader::take_file(std::size_t length) {
 
 Result<std::vector<Digest>> list_chunk_names(int fd) {
   if (::lseek(fd, 0, SEEK_SET) != 0) return system_error("a chunk list cannot be read");
-  COFFER_TRY(const ByteVector magic, read_up_to(fd, format::kListMagic.size()));
-  if (coffer::text_of(magic) != format::kListMagic)
+  COFFER_TRY(const ByteVector magic, read_up_to(fd, format::kMagicLength));
+  if (!format::layout_of(coffer::text_of(magic))) {
     return corrupt("it is none, or of a later version");
+  }
   for (;;) {
     COFFER_TRY(const ByteVector prefix, read_up_to(fd, 4));
     if (prefix.size() != 4) return corrupt("it is cut off");

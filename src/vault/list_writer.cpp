@@ -5,10 +5,14 @@
 #include "vault/list.h"
 
 namespace coffer::vault {
+namespace {
+
+constexpr auto kNewest = ListLayout::Second;
+
+}  // namespace
 
 FileEntry FileEntry::copy() const {
-  FileEntry out{
-      .path = path, .size = size, .mode = mode, .salt = salt, .digest = digest, .chunks = {}};
+  FileEntry out{.path = path, .size = size, .mode = mode, .chunks = {}};
   out.chunks.reserve(chunks.size());
   for (const auto& chunk : chunks) out.chunks.push_back(chunk.copy());
   return out;
@@ -17,9 +21,8 @@ FileEntry FileEntry::copy() const {
 Result<ListWriter> ListWriter::create(int fd, const Key& version_key, const Key& dataset_key,
                                       Visibility visibility) {
   ListWriter out{fd, copy_of(version_key)};
-  out.visibility_ = visibility;
-  out.content_.update(format::kContentLabel);
-  COFFER_CHECK(out.put(bytes_of(format::kListMagic)));
+  out.content_.update(format::content_head(kNewest, dataset_key));
+  COFFER_CHECK(out.put(bytes_of(format::magic_of(kNewest))));
   WireWriter head;
   head.raw(dataset_key.expose()).boolean(visibility == Visibility::Public);
   COFFER_CHECK(out.append(head.data()));
@@ -27,15 +30,13 @@ Result<ListWriter> ListWriter::create(int fd, const Key& version_key, const Key&
 }
 
 Result<> ListWriter::add(const FileEntry& entry) {
-  COFFER_CHECK(format::check_entry(entry, visibility_));
+  COFFER_CHECK(format::check_entry(entry));
   COFFER_CHECK(order_.accept(entry.path));
   WireWriter out;
   out.u8(format::kFile)
       .text(entry.path)
       .u64(entry.size)
       .boolean(entry.mode == FileMode::Executable)
-      .bytes(entry.salt)
-      .raw(entry.digest.bytes)
       .u32(static_cast<std::uint32_t>(entry.chunks.size()));
   COFFER_CHECK(append(out.data()));
   for (const auto& chunk : entry.chunks) {
@@ -83,8 +84,8 @@ Result<> ListWriter::append(ByteView plain) {
 }
 
 Result<> ListWriter::seal_segment(ByteView plain, Place place) {
-  const auto sealed =
-      aead_seal(version_key_, plain, format::segment_context(place == Place::Last), segments_++);
+  const auto sealed = aead_seal(
+      version_key_, plain, format::segment_context(kNewest, place == Place::Last), segments_++);
   COFFER_CHECK(put(WireWriter{}.u32(static_cast<std::uint32_t>(sealed.size())).data()));
   return put(sealed);
 }

@@ -1,12 +1,33 @@
 #include "vault/reader.h"
 
 #include <algorithm>
-#include <optional>
+#include <future>
+#include <span>
+#include <utility>
+#include <vector>
 
-#include "vault/detail/digest_beside.h"
 #include "vault/store.h"
 
 namespace coffer::vault {
+namespace {
+
+constexpr std::size_t kTogether = 4;  // chunks whose ids are computed beside each other
+
+// Chunks whose tags fit.
+struct Opened {
+  std::vector<ByteVector> memory;
+  std::vector<ByteView> plain;  // in `memory`
+  std::future<Result<>> ids;    // ends first: it looks at `plain`
+};
+
+Result<> give(Opened opened, const ByteSink& sink) {
+  if (opened.plain.empty()) return {};
+  COFFER_CHECK(opened.ids.get());
+  for (const ByteView chunk : opened.plain) COFFER_CHECK(sink(chunk));
+  return {};
+}
+
+}  // namespace
 
 Result<Reader> Reader::open(Version version, ChunkSource& chunks) {
   COFFER_TRY(ListReader list, ListReader::open(std::move(version.list), version.key));
@@ -39,31 +60,39 @@ Result<std::optional<FileEntry>> Reader::next() {
 }
 
 Result<> Reader::read(const FileEntry& file, const ByteSink& sink) {
-  const auto at_file = [&](Error error) {
-    error.detail = printable(file.path);
-    return error;
-  };
-  Sha256 digest;
-  digest.update(file.salt);
-  std::optional<DigestBeside> beside;
-  if (file.chunks.size() > 1) beside.emplace(digest);
-  for (const auto& ref : file.chunks) {
-    auto bytes = chunks_->chunk(ref.name);
-    if (!bytes) return at_file(std::move(bytes).error());
-    const auto plain = open_chunk(ref, *bytes);
-    if (!plain) return at_file(plain.error());
-    COFFER_CHECK(sink(*plain));
-    if (beside) {
-      beside->update(*std::move(bytes), *plain);
-    } else {
-      digest.update(*plain);
+  const auto opened = [&](std::span<const ChunkRef> refs) -> Result<Opened> {
+    Opened out;
+    for (const auto& ref : refs) {
+      COFFER_TRY(ByteVector bytes, chunks_->chunk(ref.name));
+      COFFER_TRY(const ByteView plain, open_chunk(ref, bytes));
+      out.memory.push_back(std::move(bytes));
+      out.plain.push_back(plain);
     }
+    // By a thread of its own, where there is something to do meanwhile and a thread to be had.
+    const auto when = refs.size() < file.chunks.size() ? std::launch::async | std::launch::deferred
+                                                       : std::launch::deferred;
+    out.ids = std::async(when, [&key = list_.dataset_key(), refs, plain = std::span{out.plain}] {
+      return check_ids(key, refs, plain);
+    });
+    return out;
+  };
+  const auto read_all = [&]() -> Result<> {
+    Opened before;
+    for (std::span<const ChunkRef> rest{file.chunks}; !rest.empty();) {
+      const auto some = rest.first(std::min(kTogether, rest.size()));
+      rest = rest.subspan(some.size());
+      COFFER_TRY(Opened next, opened(some));
+      COFFER_CHECK(give(std::exchange(before, std::move(next)), sink));
+    }
+    return give(std::move(before), sink);
+  };
+  auto read = read_all();
+  if (!read) {
+    Error error = std::move(read).error();
+    if (error.detail.empty()) error.detail = printable(file.path);
+    return error;
   }
-  if (beside) beside->finish();
-  if (digest.finish() != file.digest) {
-    return at_file(Error{Code::Corrupt, "a file's digest is not what its list says"});
-  }
-  return {};
+  return read;
 }
 
 Result<Staged> stage(Reader reader, int directory) {

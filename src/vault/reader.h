@@ -1,12 +1,12 @@
 // Opens a version: its files, every byte verified on the way.
 //
-// Each chunk is checked by its GCM tag, under a key of its own and bound to its id, each file by
-// length and salted digest, the list by its segments' tags, counts, content digest and, where
-// given, its own digest. Nothing is given out of a chunk that did not pass; a file's digest is
-// known only at its end, and computed by a thread of its own where the file is large. Errors:
-// Corrupt (names the chunk; the path is in `detail`), NotFound (a chunk that is gone), Denied
-// (another version's list), and what the sink answers. Thread-safety: as a plain value. Lifetime:
-// borrows the ChunkSource.
+// Each chunk is checked by its GCM tag, under a key of its own, and by its id, the list by its
+// segments' tags, counts, the content digest over all ids and, where given, its own digest. Nothing
+// is given out of a chunk that did not pass.
+// Memory: four chunks.
+// Errors: Corrupt (names the chunk; the path is in `detail`), NotFound (a chunk that is gone),
+// Denied (another version's list), and what the sink answers. Thread-safety: as a plain value.
+// Lifetime: borrows the ChunkSource.
 #pragma once
 
 #include <functional>

@@ -11,7 +11,7 @@ class ReaderTest : public testing::Test {
  protected:
   void SetUp() override {
     dataset_.scratch.write("d/a.csv", "x\n1\n");
-    dataset_.scratch.write("d/large", noise(3U << 20, 9));
+    dataset_.scratch.write("d/large", noise(9U << 20, 9));
     dataset_.scratch.write("d/run.sh", "#!/bin/sh\n");
     std::filesystem::permissions(dataset_.scratch / "d/run.sh", std::filesystem::perms{0755});
     ASSERT_TRUE(dataset_.add_version({.paths = {dataset_.scratch / "d"}}));
@@ -33,7 +33,7 @@ TEST_F(ReaderTest, StagesTheTreeReadOnly) {
   const auto staged = stage_into("out");
   ASSERT_TRUE(staged);
   EXPECT_EQ(staged->files, 3U);
-  EXPECT_EQ(dataset_.scratch.read("out/d/large"), noise(3U << 20, 9));
+  EXPECT_EQ(dataset_.scratch.read("out/d/large"), noise(9U << 20, 9));
   EXPECT_EQ(dataset_.scratch.read("out/d/a.csv"), "x\n1\n");
   const auto mode = [&](const std::string& path) {
     return static_cast<unsigned>(std::filesystem::status(dataset_.scratch / path).permissions());

@@ -64,6 +64,11 @@ class AnOlderDirectory(unittest.TestCase):
         ada.type(f"run {folder / 'program'} --grant {grant} --wait", expect="done")
         self.assertEqual(ada.ask(f"grant show {grant}")["spent"]["runs"], before + 1)
         people["stew"].type("data limit clinic/people --bits 900k")
+        (folder / "more.csv").write_text("id,age\n9,61\n")
+        people["stew"].type(f"data add clinic/people {folder / 'more.csv'} --append", expect="clinic/people@v2")
+        line = "grant give clinic/people --to ada --purpose p --lane bounded --bits 10k --runs 5 --until 2099-12-31 --auto-bits 64 --yes"
+        newer = people["stew"].ask(line)["id"]
+        self.assertEqual(ada.ask(f"run {folder / 'program'} --grant {newer} --wait")["state"], "done")
         said = ada.type(f"ledger export -o {folder}/ledger")
         ada.type(f"ledger verify {folder}/ledger --key {re.search(r'--key (.+)', said)[1]}")
         server.stop()

@@ -11,7 +11,7 @@
 #include "env/image_tree.h"
 #include "env/tar.h"
 #include "fuzz/fuzz.h"
-#include "vault/list.h"
+#include "vault/detail/list_format.h"
 #include "vault/pack.h"
 
 using namespace coffer;
@@ -86,10 +86,28 @@ void program(std::string_view input) {
   std::filesystem::remove_all(parent);
 }
 
+// What an owner seals under a key that the worker is given: one segment of plaintext.
+void sealed_list(vault::ListLayout layout, std::string_view input) {
+  const Key key = *key_from(ByteVector(32));
+  const auto plain = bytes_of(input.substr(0, vault::kListSegment));
+  const auto sealed = aead_seal(key, plain, vault::format::segment_context(layout, true));
+  WireWriter list;
+  list.raw(bytes_of(vault::format::magic_of(layout)));
+  list.u32(static_cast<std::uint32_t>(sealed.size())).raw(sealed).u32(0);
+  auto reader = vault::ListReader::open(fuzz::file_of(text_of(list.data())), key);
+  if (!reader) return;
+  for (auto entry = reader->next(); entry && *entry; entry = reader->next()) {
+    fuzz::must(check_path((*entry)->path).has_value(), "no name leads out of the tree");
+    std::uint64_t sum = 0;
+    for (const auto& chunk : (*entry)->chunks) sum += chunk.plain_bytes;
+    fuzz::must(sum == (*entry)->size, "a file is as long as its chunks");
+  }
+}
+
 }  // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto [which, input] = fuzz::choose(fuzz::text_in(data, size), 6);
+  const auto [which, input] = fuzz::choose(fuzz::text_in(data, size), 8);
   switch (which) {
     case 0: {
       const UniqueFd archive = fuzz::file_of(input);
@@ -116,10 +134,16 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
       }
       break;
     }
-    default: {
+    case 5: {
       const UniqueFd file = fuzz::file_of(input);
       (void)vault::list_chunk_names(file.get()).has_value();
+      break;
     }
+    case 6:
+      sealed_list(vault::ListLayout::First, input);
+      break;
+    default:
+      sealed_list(vault::ListLayout::Second, input);
   }
   return 0;
 }

@@ -134,7 +134,16 @@ def archives():
     put("archives", "layer-gnu", 2, tar_of({"y" * 150: b"1"}, tarfile.GNU_FORMAT))
     put("archives", "program", 3, tar_of({"main.py": b"print()", "lib": None, "lib/a.py": b""}, tarfile.PAX_FORMAT))
     put("archives", "pack", 4, bytes(32) + struct.pack(">I", 20) + bytes(20))
-    put("archives", "list", 5, bytes(200))
+    for number, layout in enumerate(("first", "second")):
+        put("archives", f"list-{layout}", 5, f"coffer-list-v{number + 1}\n\n".encode() + struct.pack(">I", 40) + bytes(44) + bytes(31) + b"\1")
+        put("archives", f"list-{layout}-opened", 6 + number, opened_list(layout))
+
+
+def opened_list(layout):
+    """The plaintext of a chunk list: one file of one chunk of 8 bytes, and an end whose digest does not fit."""
+    own = struct.pack(">I", 32) + bytes(64) if layout == "first" else b""
+    chunk = bytes(96) + struct.pack(">II", 8, 25)
+    return bytes(33) + b"\1" + struct.pack(">I", 5) + b"t.csv" + struct.pack(">Q", 8) + b"\0" + own + struct.pack(">I", 1) + chunk + b"\0" + struct.pack(">QQ", 1, 8) + bytes(32)
 
 
 def http():

@@ -68,8 +68,9 @@ inline std::string noise(std::size_t length, std::uint32_t seed) {
 inline Key key_of(unsigned char byte) { return *key_from(ByteVector(32, std::byte{byte})); }
 
 inline SealedChunk seal_plain(const Key& dataset_key, Key chunk_key, ByteView plain) {
-  Sha256 file;
-  return seal_chunk(chunk_ids(dataset_key, {&plain, 1})[0], std::move(chunk_key), plain, file);
+  std::vector<PlainChunk> one;
+  one.push_back({chunk_ids(dataset_key, {&plain, 1})[0], std::move(chunk_key), plain});
+  return std::move(seal_chunks(std::move(one))[0]);
 }
 
 struct NoObserver final : AddObserver {
