@@ -1,7 +1,7 @@
 // Adds a version: reads a tree once, encrypts what the server has not, writes the sealed list.
 //
-// Everything streams: memory is some 32 MiB of chunks, the list's (vault/list.h) and the index of known
-// chunks. A file that changes while it is read is refused.
+// Everything streams: memory is some 32 MiB of chunks, the list's (vault/list.h) and the index of
+// known chunks. A file that changes while it is read is refused.
 // Append: the parent's files stay, given paths are added or take the place of equal paths.
 // Replace: the version has the given paths and nothing else.
 // Errors: as vault/tree.h and vault/list.h; whatever sink or observer answer.
