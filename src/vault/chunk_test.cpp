@@ -148,7 +148,7 @@ TEST(VaultChunk, AnIdThatIsNotItsContentsIsFound) {
 TEST(VaultChunk, ManyAtOnceAreSealedAsOneByOne) {
   std::vector<std::string> plain;
   std::vector<ByteView> views;
-  for (std::uint32_t i = 1; i < 8; ++i) plain.push_back(noise(i * 40'000, i));
+  for (std::uint32_t i = 1; i < 8; ++i) plain.push_back(noise(std::size_t{40'000} * i, i));
   for (const auto& one : plain) views.push_back(bytes_of(one));
   const auto ids = chunk_ids(key_of(1), views);
   std::vector<PlainChunk> chunks;
