@@ -112,6 +112,18 @@ std::vector<db::Value> visible_to(const Caller& caller) {
   return {std::int64_t{sees_all(caller) ? 1 : 0}, caller.user};
 }
 
+// `id`: as people see it, or the digest. `select`: columns of runs.
+Result<db::Row> visible_run(Site& site, const Caller& caller, std::string_view select,
+                            std::string_view id) {
+  std::vector<db::Value> parameters = visible_to(caller);
+  parameters.emplace_back(std::string(id));
+  const std::string_view key = id.starts_with("run_") ? "id" : "digest";
+  COFFER_TRY(auto row, site.db.row(fmt::format("{} WHERE {} = ?3 AND {}", select, key, kVisible),
+                                   parameters));
+  if (!row) return not_found("run", id);
+  return *std::move(row);
+}
+
 // Where a run stands in a list, newest first: stable while runs are added.
 struct Place {
   std::int64_t submitted{INT64_MAX};
@@ -229,15 +241,8 @@ Result<Json> outputs_json(Site& site, const std::string& digest) {
 }
 
 Result<std::string> find_run(Site& site, const Caller& caller, std::string_view id) {
-  std::vector<db::Value> parameters = visible_to(caller);
-  parameters.emplace_back(std::string(id));
-  COFFER_TRY(const auto row,
-             site.db.row(fmt::format("SELECT digest FROM runs WHERE (id = ?3 OR digest = ?3)"
-                                     " AND {}",
-                                     kVisible),
-                         parameters));
-  if (!row) return not_found("run", id);
-  return row->text(0);
+  COFFER_TRY(const auto row, visible_run(site, caller, "SELECT digest FROM runs", id));
+  return row.text(0);
 }
 
 Result<Json> run_json(Site& site, const std::string& digest) {
@@ -248,8 +253,8 @@ Result<Json> run_json(Site& site, const std::string& digest) {
 }
 
 Result<Json> show_run(Site& site, const Caller& caller, std::string_view id) {
-  COFFER_TRY(const auto digest, find_run(site, caller, id));
-  return run_json(site, digest);
+  COFFER_TRY(const auto row, visible_run(site, caller, kRunColumns, id));
+  return render(site, row);
 }
 
 Result<Json> list_runs(Site& site, const Caller& caller, const RunFilter& filter,
