@@ -1,12 +1,17 @@
-// growth_bench DIRECTORY SAMPLES SIZE...: what the front answers, and how fast, as a site grows.
+// growth_bench DIRECTORY SAMPLES SIZE...: how fast a client is answered as a site grows.
 //
-// The front's own functions over a real keeper in a process of its own. At each size there are that
-// many runs (submitted and cancelled), that many datasets (added and graded) and five times as many
-// ledger entries. Put DIRECTORY on a memory file system to see the software's growth alone.
+// A site is grown by the front's own functions over a real keeper in a process of its own: at each
+// size there are that many runs (submitted and cancelled), that many datasets (added and graded)
+// and five times as many ledger entries. Then a client on one connection asks the server, as any
+// other does: HTTP, token, contract, answer, by the clock. Put DIRECTORY on a memory file system to
+// see the software's growth alone.
 #include <sys/wait.h>
 
 #include <random>
+#include <thread>
 
+#include "api/service.h"
+#include "api/streams.h"
 #include "bench.h"
 #include "front/append.h"
 #include "front/datasets.h"
@@ -18,6 +23,7 @@
 #include "front/users.h"
 #include "keeper/serve.h"
 #include "keeper/test_world.h"
+#include "net/client.h"
 #include "os/files.h"
 
 namespace coffer::bench {
@@ -86,7 +92,8 @@ class Growing {
     open();
     (void)must(front::first_operator(site()));
     for (const auto& caller : {kOwner, kMany, kFew, kAuditor}) {
-      (void)must(front::add_user(site(), kOperator, caller.user, caller.roles));
+      const Json user = must(front::add_user(site(), kOperator, caller.user, caller.roles));
+      tokens_[caller.user] = user.text_or("token", "");
     }
     world_.emplace(site().status.ledger_vkey, site().status.seal_key,
                    [this](const keeper::Request& request) { return ask(request); });
@@ -127,7 +134,8 @@ class Growing {
   std::string submit(const Caller& who, const std::string& envelope) {
     return must(front::submit_run(site(), who, envelope, "bench")).text_or("digest", "");
   }
-  const std::string& some_run() { return runs_[below(runs_.size())]; }
+  const std::string& token(const Caller& who) const { return tokens_.at(who.user); }
+  std::string some_run() { return must(Digest::parse(runs_[below(runs_.size())])).id("run_"); }
   std::string some_dataset() { return "clinic/" + dataset_id(1 + below(datasets_)).substr(3); }
   std::uint64_t some_entry() { return below(site().tree.size()); }
 
@@ -174,6 +182,7 @@ class Growing {
   std::filesystem::path data_;
   std::optional<Running> running_;
   std::optional<keeper::test::World> world_;
+  std::map<std::string, std::string> tokens_;
   Digest manifest_;
   Digest grant_;
   std::size_t datasets_{0};
@@ -181,36 +190,76 @@ class Growing {
   std::mt19937_64 random_{7};
 };
 
-template <class Call>
-void measure_calls(const std::string& name, std::size_t size, int samples, clockid_t clock,
-                   Call&& call) {
-  std::vector<double> times;
-  call();
-  for (int i = 0; i < samples; ++i) times.push_back(timed(clock, call) * 1000);
-  print_figure(fmt::format("growth.{}.{}", name, size), "ms", times);
+// The site's server, without what it does by the clock: nothing else may be under way here.
+class Serving {
+ public:
+  explicit Serving(Site& site)
+      : loop_(must(net::Loop::open())),
+        contract_(must(api::Contract::parse(api::openapi_text()))),
+        streams_(site, loop_),
+        services_{.site = site, .contract = contract_, .metrics = metrics_, .streams = streams_},
+        service_(services_, site.clock),
+        server_(must(net::Server::open(loop_, must(net::listen_on("127.0.0.1:0")), service_))) {}
+
+  // Runs `client` on a thread of its own and serves it until it returns.
+  void serve(const std::function<void(const std::string& url)>& client) {
+    std::thread asking{[&] {
+      client(fmt::format("http://127.0.0.1:{}", server_.port()));
+      loop_.stop();
+    }};
+    loop_.run();
+    asking.join();
+  }
+
+ private:
+  net::Loop loop_;
+  api::Contract contract_;
+  api::Metrics metrics_;
+  api::Streams streams_;
+  api::Services services_;
+  api::Service service_;
+  net::Server server_;
+};
+
+void ask(Growing& growing, const std::string& url, std::size_t size, int samples) {
+  const auto sampled = [&](const std::string& name, const Caller& who, auto next_call) {
+    auto client = must(net::Client::open(
+        {.url = url, .headers = {{"Authorization", "Bearer " + growing.token(who)}}}));
+    std::vector<double> times;
+    for (int i = -1; i < samples; ++i) {  // the first one connects
+      const net::Call call = next_call();
+      const double ms = 1000 * timed(CLOCK_MONOTONIC, [&] {
+                          const auto answer = must(client.send(call));
+                          if (answer.status / 100 != 2) fail({Code::Internal, answer.body});
+                        });
+      if (i >= 0) times.push_back(ms);
+    }
+    print_figure(fmt::format("growth.{}.{}", name, size), "ms", times);
+  };
+  const auto get = [](std::string target) { return net::Call{.target = std::move(target)}; };
+  sampled("submit", kMany, [&] {
+    return net::Call{.method = "POST",
+                     .target = "/v1/runs",
+                     .headers = {{"Content-Type", "application/json"}},
+                     .body = fmt::format(R"({{"envelope":{},"program_name":"bench"}})",
+                                         growing.next_run(kMany))};
+  });
+  for (const auto& who : {kMany, kFew, kOwner, kAuditor}) {
+    sampled("list_runs." + who.roles[0] + "." + who.user, who,
+            [&] { return get("/v1/runs?limit=50"); });
+  }
+  sampled("show_run", kAuditor, [&] { return get("/v1/runs/" + growing.some_run()); });
+  sampled("list_datasets", kMany, [&] { return get("/v1/datasets?limit=50"); });
+  sampled("show_dataset", kOwner, [&] { return get("/v1/datasets/" + growing.some_dataset()); });
+  sampled("list_entries", kAuditor, [&] { return get("/v1/ledger/entries?limit=50"); });
+  sampled("entry_proof", kAuditor,
+          [&] { return get(fmt::format("/v1/ledger/entries/{}/proof", growing.some_entry())); });
 }
 
 void measure(Growing& growing, std::size_t size, int samples) {
-  // What only reads waits for nothing: its processor time is what grows.
-  const auto sampled = [&](const std::string& name, auto call) {
-    measure_calls(name, size, samples, CLOCK_THREAD_CPUTIME_ID, call);
-  };
   print_figure(fmt::format("growth.start.{}", size), "s", {growing.open()});
-  Site& site = growing.site();
-  const front::Page page{.limit = 50, .cursor = ""};
-  measure_calls("submit", size, samples, CLOCK_MONOTONIC,
-                [&] { (void)growing.submit(kMany, growing.next_run(kMany)); });
-  for (const auto& who : {kMany, kFew, kOwner, kAuditor}) {
-    sampled("list_runs." + who.roles[0] + "." + who.user,
-            [&] { (void)must(front::list_runs(site, who, {}, page)); });
-  }
-  sampled("show_run", [&] { (void)must(front::show_run(site, kAuditor, growing.some_run())); });
-  sampled("list_datasets", [&] { (void)must(front::list_datasets(site, kMany, "", page)); });
-  sampled("show_dataset",
-          [&] { (void)must(front::show_dataset(site, kOwner, growing.some_dataset())); });
-  sampled("list_entries", [&] { (void)must(front::list_entries(site, kAuditor, {}, page)); });
-  sampled("entry_proof",
-          [&] { (void)must(front::entry_proof(site, kAuditor, growing.some_entry())); });
+  Serving serving{growing.site()};
+  serving.serve([&](const std::string& url) { ask(growing, url, size, samples); });
 }
 
 }  // namespace
