@@ -37,8 +37,8 @@ Result<Candidate> candidate_of(const db::Row& row) {
 // Dispatched and not settled: attempt > 0 in the states queued and running.
 Result<Load> present_load(Site& site) {
   COFFER_TRY(const auto rows,
-             site.db.rows("SELECT digest, envelope, exclusive FROM runs WHERE state IN"
-                          " ('queued','running') AND attempt > 0"));
+             site.db.rows("SELECT digest, envelope, exclusive FROM runs INDEXED BY runs_at_work"
+                          " WHERE state IN ('queued','running') AND attempt > 0"));
   Load load;
   for (const auto& row : rows) {
     COFFER_TRY(const Candidate run, candidate_of(row));
@@ -212,8 +212,8 @@ struct WorkerEvents {
 
 // Runs that nobody started within their time in the queue.
 Result<> end_overdue(Site& site) {
-  COFFER_TRY(const auto rows, site.db.rows("SELECT digest FROM runs WHERE state = 'queued' AND"
-                                           " deadline <= ?",
+  COFFER_TRY(const auto rows, site.db.rows("SELECT digest FROM runs INDEXED BY runs_waiting WHERE"
+                                           " state = 'queued' AND deadline <= ?",
                                            {site.now_ms()}));
   for (const auto& row : rows) {
     COFFER_CHECK(end_run(site, row.text(0), keeper::CancelCause::Cancelled));

@@ -2,7 +2,7 @@
 
 namespace coffer::front {
 
-const std::array<std::string_view, 2> kMigrations{R"sql(
+const std::array<std::string_view, 3> kMigrations{R"sql(
 CREATE TABLE users(
   name TEXT PRIMARY KEY, roles TEXT NOT NULL, token_hash BLOB, sign_key TEXT NOT NULL DEFAULT '',
   seal_key TEXT NOT NULL DEFAULT '', key_envelope TEXT NOT NULL DEFAULT '', key_sequence INTEGER NOT NULL DEFAULT 0,
@@ -102,6 +102,12 @@ CREATE INDEX runs_by_submitted ON runs(submitted, digest);
 CREATE INDEX users_by_token ON users(token_hash);
 CREATE INDEX grants_by_dataset ON grants(dataset);
 CREATE INDEX grants_by_owner ON grants(owner);
+)sql",
+                                                  // What is asked ten times a second costs the same
+                                                  // however many runs wait.
+                                                  R"sql(
+CREATE INDEX runs_waiting ON runs(deadline) WHERE state = 'queued';
+CREATE INDEX runs_at_work ON runs(attempt) WHERE attempt > 0 AND state IN ('queued','running');
 )sql"};
 
 }  // namespace coffer::front
