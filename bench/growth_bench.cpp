@@ -134,6 +134,12 @@ class Growing {
   std::string submit(const Caller& who, const std::string& envelope) {
     return must(front::submit_run(site(), who, envelope, "bench")).text_or("digest", "");
   }
+  // What a size was measured with waits for no slot at the next one.
+  void cancel_what_waits() {
+    for (const auto& run : must(site().db.rows("SELECT digest FROM runs WHERE state = 'queued'"))) {
+      (void)must(front::cancel_run(site(), kMany, run.text(0)));
+    }
+  }
   const std::string& token(const Caller& who) const { return tokens_.at(who.user); }
   std::string some_run() { return must(Digest::parse(runs_[below(runs_.size())])).id("run_"); }
   std::string some_dataset() { return "clinic/" + dataset_id(1 + below(datasets_)).substr(3); }
@@ -260,6 +266,12 @@ void measure(Growing& growing, std::size_t size, int samples) {
   print_figure(fmt::format("growth.start.{}", size), "s", {growing.open()});
   Serving serving{growing.site()};
   serving.serve([&](const std::string& url) { ask(growing, url, size, samples); });
+  std::vector<double> ticks;  // with the runs of `ask` waiting
+  for (int i = 0; i < samples; ++i) {
+    ticks.push_back(1000 * timed(CLOCK_MONOTONIC, [&] { must(front::tick(growing.site())); }));
+  }
+  print_figure(fmt::format("growth.tick.{}", size), "ms", ticks);
+  growing.cancel_what_waits();
 }
 
 }  // namespace
