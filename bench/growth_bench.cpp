@@ -7,6 +7,8 @@
 // see the software's growth alone.
 #include <sys/wait.h>
 
+#include <functional>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -16,7 +18,6 @@
 #include "front/append.h"
 #include "front/datasets.h"
 #include "front/environments.h"
-#include "front/ledger_view.h"
 #include "front/runs.h"
 #include "front/schedule.h"
 #include "front/uploads.h"

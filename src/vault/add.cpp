@@ -140,9 +140,8 @@ class Adder {
         }
         case Side::Both: {
           COFFER_TRY(const FileEntry entry, read_file(*given));
-          const bool same = same_content(entry, *before);
           COFFER_CHECK(list.add(entry));
-          (same ? added_.diff.unchanged : added_.diff.changed) += 1;
+          (same_content(entry, *before) ? added_.diff.unchanged : added_.diff.changed) += 1;
           break;
         }
       }

@@ -3,7 +3,7 @@
 // Each chunk is checked by its GCM tag, under a key of its own, and by its id, the list by its
 // segments' tags, counts, the content digest over all ids and, where given, its own digest. Nothing
 // is given out of a chunk that did not pass.
-// Memory: four chunks.
+// Memory: four chunks, and four more while their ids are computed.
 // Errors: Corrupt (names the chunk; the path is in `detail`), NotFound (a chunk that is gone),
 // Denied (another version's list), and what the sink answers. Thread-safety: as a plain value.
 // Lifetime: borrows the ChunkSource.
