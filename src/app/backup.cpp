@@ -14,6 +14,7 @@
 #include "app/stopped.h"
 #include "app/stored_files.h"
 #include "cli/terminal.h"
+#include "cli/usage.h"
 #include "db/snapshot.h"
 #include "front/schema.h"
 #include "front/site.h"
@@ -288,7 +289,7 @@ int backup_main(int argc, char** argv) {
   try {
     app.parse(argc - 1, argv + 1);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return cli::report_usage(app, error);
   }
   cli::Terminal terminal{cli::Surroundings::of(environ)};
   const Order order{.data = fs::absolute(data).lexically_normal(),

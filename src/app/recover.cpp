@@ -6,6 +6,7 @@
 
 #include "app/identity.h"
 #include "app/stopped.h"
+#include "cli/usage.h"
 #include "front/append.h"
 
 namespace coffer::app {
@@ -157,7 +158,7 @@ int recover_main(int argc, char** argv) {
   try {
     app.parse(argc - 1, argv + 1);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return cli::report_usage(app, error);
   }
   const auto done = run({.wish = accepted->parsed() ? Wish::Accept : Wish::Show,
                          .reason = reason,

@@ -13,6 +13,7 @@
 #include "app/stopped.h"
 #include "app/stored_files.h"
 #include "cli/terminal.h"
+#include "cli/usage.h"
 #include "env/seal.h"
 #include "front/append.h"
 #include "front/stored.h"
@@ -309,7 +310,7 @@ int restore_main(int argc, char** argv) {
   try {
     app.parse(argc - 1, argv + 1);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return cli::report_usage(app, error);
   }
   auto checked = check_order(std::move(order));
   if (!checked) {

@@ -10,6 +10,7 @@
 #include "app/supervisor.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/usage.h"
 
 namespace coffer::app {
 namespace {
@@ -51,8 +52,7 @@ Parsed parse(int argc, char** argv) {
   try {
     app.parse(argc - 1, argv + 1);
   } catch (const CLI::ParseError& error) {
-    const int status = app.exit(error);
-    return {.options = {}, .status = status == 0 ? 0 : 2};
+    return {.options = {}, .status = cli::report_usage(app, error)};
   }
   options.data = std::filesystem::absolute(data);
   return {.options = std::move(options), .status = 0};

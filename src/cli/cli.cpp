@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "cli/usage.h"
 
 namespace coffer::cli {
 namespace {
@@ -17,13 +18,6 @@ int report(Session& session, const Problem& problem) {
   return problem.exit;
 }
 
-void collect(const CLI::App* app, std::vector<std::string>& words) {
-  for (const auto* command : app->get_subcommands({})) {
-    words.push_back(command->get_name());
-    collect(command, words);
-  }
-}
-
 // CLI11 throws: this is its one seam.
 int usage(Session& session, const CLI::App& root, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) {  // --help, --version
@@ -31,23 +25,7 @@ int usage(Session& session, const CLI::App& root, const CLI::ParseError& error) 
                                                                 : root.help());
     return kExitDone;
   }
-  std::string text = error.what();
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  std::vector<std::string> words;
-  collect(&root, words);
-  std::string next = "coffer --help";
-  for (const CLI::App* at = &root; at != nullptr;) {
-    const auto parsed = at->get_subcommands();
-    if (parsed.empty()) break;
-    at = parsed.back();
-    next.insert(next.size() - 6, at->get_name() + " ");
-  }
-  const auto colon = text.rfind(": ");
-  if (error.get_name() == "ExtrasError" && colon != std::string::npos) {
-    const std::string near = nearest(text.substr(colon + 2), words);
-    if (!near.empty()) text += " (did you mean '" + near + "'?)";
-  }
-  return report(session, {.code = "usage", .text = text, .next = next, .exit = kExitUsage});
+  return report(session, usage_problem(root, error));
 }
 
 void add_all(const Menu& menu, const Extensions& extensions) {

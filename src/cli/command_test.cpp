@@ -42,15 +42,35 @@ TEST(CommandLine, WhatComesLaterIsAbsent) {
   }
 }
 
-TEST(CommandLine, WrongLinesEndWithTwoAndTheNearestWord) {
+TEST(CommandLine, WrongLinesEndWithTwoAndSayInOneLineWhatIsWrong) {
   const Home home;
-  const Ran typo = run_line(home, {"rusn", "ls"});
-  EXPECT_EQ(typo.status, 2);
-  EXPECT_EQ(typo.out, "");
-  EXPECT_EQ(std::count(typo.err.begin(), typo.err.end(), '\n'), 1) << typo.err;
-  EXPECT_NE(typo.err.find("[usage]"), std::string::npos);
-  EXPECT_EQ(run_line(home, {}).status, 2);
-  EXPECT_EQ(run_line(home, {"grant", "show"}).status, 2);
+  const auto said = [&](const std::string& line) {
+    const Ran ran = run_line(home, line.empty() ? std::vector<std::string>{} : split(line, ' '));
+    EXPECT_EQ(ran.status, 2) << line;
+    EXPECT_EQ(ran.out, "") << line;
+    return ran.err;
+  };
+  EXPECT_EQ(said(""), "coffer: coffer needs a command [usage]; try: coffer --help\n");
+  EXPECT_EQ(said("grants ls"),
+            "coffer: 'grants' is no command of coffer; did you mean 'grant'? [usage]; try: "
+            "coffer --help\n");
+  EXPECT_EQ(said("runs list"),
+            "coffer: 'list' is no command of coffer runs, which has ls, show, wait, cancel, log "
+            "[usage]; try: coffer runs --help\n");
+  EXPECT_EQ(said("runs"),
+            "coffer: coffer runs needs a command: ls, show, wait, cancel, log [usage]; try: "
+            "coffer runs --help\n");
+  EXPECT_EQ(said("init"),
+            "coffer: DIR, --input, --env, --entry are missing [usage]; try: coffer init --help\n");
+  EXPECT_EQ(said("grant show"), "coffer: ID is missing [usage]; try: coffer grant show --help\n");
+  EXPECT_EQ(said("init d --inptu a/b"),
+            "coffer: '--inptu' is no option of coffer init; did you mean '--input'? [usage]; try: "
+            "coffer init --help\n");
+  EXPECT_EQ(said("runs show a b"),
+            "coffer: 'b' is a word too many for coffer runs show [usage]; try: coffer runs show "
+            "--help\n");
+  EXPECT_EQ(said("rus\x1b[2J"),
+            "coffer: 'rus?[2J' is no command of coffer [usage]; try: coffer --help\n");
   EXPECT_EQ(run_line(home, {"review", "approve", "run_a/b", "--reason", "maybe"}).status, 2);
 }
 

@@ -1,9 +1,7 @@
 // coffer doctor, host prepare, version, completion.
-#include <algorithm>
-
 #include "cell/host.h"
 #include "cli/command.h"
-#include "cli/completion.h"
+#include "cli/usage.h"
 #include "os/files.h"
 
 namespace coffer::cli {
@@ -56,15 +54,7 @@ Result<int> version(Session& session) {
 }
 
 void describe(const CLI::App* app, const std::string& path, std::vector<CommandWords>& all) {
-  CommandWords words{.path = path, .commands = {}, .options = {}};
-  for (const auto* command : app->get_subcommands({}))
-    words.commands.push_back(command->get_name());
-  for (const auto* option : app->get_options()) {
-    for (const auto& name : option->get_lnames()) words.options.push_back("--" + name);
-    for (const auto& name : option->get_snames()) words.options.push_back("-" + name);
-  }
-  std::sort(words.options.begin(), words.options.end());
-  all.push_back(std::move(words));
+  all.push_back(words_of(*app, path));
   for (const auto* command : app->get_subcommands({})) {
     describe(command, path.empty() ? command->get_name() : path + " " + command->get_name(), all);
   }

@@ -133,8 +133,9 @@ Result<int> submit_run(Session& session, const RunOptions& options) {
   COFFER_TRY(const Resolved resolved, resolve(session, manifest, split_list(options.grants)));
   for (const auto& input : resolved.inputs) {
     if (input.version.manifest.is_public || input.grant) continue;
-    return refused("grant_missing", input.version.name.text() + " is protected: a grant is needed",
-                   "coffer run " + options.directory + " --grant ID");
+    return refused("grant_missing",
+                   input.version.name.text() + " is protected: name a grant with --grant",
+                   "coffer grant ls");
   }
   const grant::Run run =
       run_object(program, manifest, resolved, nonce_of(*keys, options.idempotency_key));
