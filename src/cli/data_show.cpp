@@ -22,8 +22,10 @@ std::string grade_text(const Json& document) {
   return document.text_or("class", "") + " " + std::to_string(document.int_or("grade", 0));
 }
 
-std::string amounts_text(const Json& amounts) {
-  return counted(number(amounts, "bits"), "bit") + ", " + counted(number(amounts, "runs"), "run");
+std::string amounts_text(const Json& amounts, bool with_epsilon) {
+  std::string text = counted(number(amounts, "bits"), "bit");
+  if (with_epsilon) text += ", epsilon_milli " + render_count(number(amounts, "epsilon_milli"));
+  return text;
 }
 
 std::string versions_text(const Json& dataset) {
@@ -80,10 +82,11 @@ Result<int> data_show(Session& session, const std::string& text) {
                                   render_size(version.manifest.bytes)},
                   {"manifest", version.digest.text()},
                   {"id", version.manifest.dataset_id}};
-    if (dataset["limit"].is_object()) {
-      fields.emplace_back("limit for life", counted(number(dataset["limit"], "bits"), "bit"));
-      fields.emplace_back("spent", amounts_text(dataset["spent"]));
-      fields.emplace_back("reserved", amounts_text(dataset["reserved"]));
+    if (const Json& limit = dataset["limit"]; limit.is_object()) {
+      const bool with_epsilon = number(limit, "epsilon_milli") > 0;
+      fields.emplace_back("limit for life", amounts_text(limit, with_epsilon));
+      fields.emplace_back("spent", amounts_text(dataset["spent"], with_epsilon));
+      fields.emplace_back("reserved", amounts_text(dataset["reserved"], with_epsilon));
     }
     return render_fields(fields) + "\n" + card + "\n" + versions_text(dataset);
   });

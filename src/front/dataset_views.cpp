@@ -180,6 +180,10 @@ Result<Json> list_datasets(Site& site, const Caller& caller, const std::string& 
   return page_json(std::move(items), page, [&](std::size_t last) { return rows[last].text(1); });
 }
 
+Json limited_json(const program::Cost& amount) {
+  return Json::object({{"bits", amount.bits}, {"epsilon_milli", amount.epsilon_milli}});
+}
+
 Result<Json> show_dataset(Site& site, const Caller& caller, const std::string& name) {
   COFFER_TRY(const auto dataset, find_dataset(site, caller, name));
   const bool inside = dataset.owner == caller.user || caller.is("auditor");
@@ -188,8 +192,8 @@ Result<Json> show_dataset(Site& site, const Caller& caller, const std::string& n
     COFFER_TRY(limit, limit_json(dataset));
     COFFER_TRY(const auto budget,
                site.links.ask_keeper_for<keeper::BudgetReply>(keeper::DatasetBudget{dataset.id}));
-    spent = amounts_json(budget.spent);
-    reserved = amounts_json(budget.reserved);
+    spent = limited_json(budget.spent);
+    reserved = limited_json(budget.reserved);
   }
   COFFER_TRY(const auto carded, carded_manifest(dataset));
   COFFER_TRY(const auto rows,

@@ -212,8 +212,8 @@ Result<Json> set_limit(Site& site, const Caller& caller, const std::string& name
                                                {"epsilon_milli", limit.epsilon_milli},
                                                {"overcommit", limit.overcommit},
                                                {"sequence", limit.sequence}})},
-                       {"spent", amounts_json(budget.spent)},
-                       {"reserved", amounts_json(budget.reserved)},
+                       {"spent", limited_json(budget.spent)},
+                       {"reserved", limited_json(budget.reserved)},
                        {"ledger", ledger_range(done)}});
 }
 

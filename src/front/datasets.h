@@ -59,6 +59,8 @@ struct DatasetRow {
 };
 // A dataset that the caller may see.
 Result<DatasetRow> find_dataset(Site& site, const Caller& caller, const std::string& name);
+// What a limit counts of an amount.
+Json limited_json(const program::Cost& amount);
 // Chunks of adds that were given up more than a day ago.
 Result<> collect_unused(Site& site);
 

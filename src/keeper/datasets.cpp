@@ -318,7 +318,8 @@ Result<State::Signed<grant::Revocation>> State::read_revocation(const std::strin
   const auto& owner = datasets_.at(found->second.terms.dataset_id).owner;
   const User& user = users_.at(owner);
   if (user.removed || !is_signed_by(in.envelope, user.sign_key)) {
-    return refuse(Code::Denied, "not_owner", "not signed by the present key of the owner");
+    return refuse(Code::Denied, "not_owner",
+                  "only the owner may sign this, with their present key");
   }
   return in;
 }

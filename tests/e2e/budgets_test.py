@@ -72,7 +72,11 @@ class Budgets(Case):
         self.assertEqual(len(accepted), 3, f"the dataset has {4 * cost - 1} bits, a run may need {cost}; refused: {refused}")
         # Either is true when all three went to one grant.
         self.assertTrue(all("exhausted]" in text and any(one in text for one in (name, *grants)) for text in refused), refused)
-        self.settle(grants, accepted, seen)
+        ended = self.settle(grants, accepted, seen)
+        dataset, shown = self.stew.ask(f"data show {name}"), self.accept(self.stew, f"data show {name}")
+        charged = sum(run["charged"]["bits"] for run in ended)
+        self.assertEqual(dataset["spent"], {"bits": charged, "epsilon_milli": 0}, "what a limit counts, over all grants")
+        self.assertRegex(shown, rf"(?m)^spent +{charged} bits$")
 
     def settle(self, grants, accepted, seen, runs=None):
         ended = [self.wait(run) for run in accepted]
@@ -87,6 +91,7 @@ class Budgets(Case):
                 self.assertLessEqual(run["charged"][amount], most, f"{amount} of {run['id']}: more than the quote")
         if runs is not None:
             self.assertEqual(after[0]["spent"]["runs"], runs)
+        return ended
 
 
 class Quotes(Case):
