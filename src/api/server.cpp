@@ -22,7 +22,7 @@ namespace {
 constexpr Duration kTick = 100ms;
 constexpr Duration kSweep = 60s;
 constexpr Duration kAdopt = 5s;
-constexpr Duration kTrim = 5s;
+constexpr Duration kTrim = 1s;
 constexpr Duration kCollect = std::chrono::hours{1};
 constexpr Duration kDrainPatience = 15s;
 constexpr Duration kTalk = 10s;

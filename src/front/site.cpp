@@ -42,6 +42,7 @@ Result<std::unique_ptr<Site>> open_site(const std::filesystem::path& data, const
   }
   COFFER_TRY(auto database, db::Database::open(data / "front" / "coffer.db", kMigrations));
   auto site = std::make_unique<Site>(data, clock, std::move(database));
+  site->tree = ledger::MerkleTree{ledger::LeafFile::below(data / "front")};
   COFFER_CHECK(extend_tree(*site));
   return site;
 }

@@ -108,7 +108,8 @@ Result<> Keeper::begin(std::string origin, const Key& master_key) {
                                                         ledger_key_->public_key()));
   ledger_vkey_ = vkey.text();
   state_ = std::make_unique<State>(State::Identity{std::move(seal_key), ledger_vkey_},
-                                   OverRuns::below(directory_));
+                                   OverRuns::below(directory_),
+                                   ledger::MerkleTree{ledger::LeafFile::below(directory_)});
   state_->set_reading_journal(true);
   return {};
 }
@@ -268,7 +269,9 @@ Result<std::optional<std::vector<Entry>>> Keeper::entries_of(const Digest& opera
 
 std::vector<int> Keeper::fds() const {
   std::vector<int> out{journal_->fd()};
-  if (const auto over = state_->over().fd()) out.push_back(*over);
+  for (const auto& file : {state_->over().fd(), state_->tree().fd()}) {
+    if (file) out.push_back(*file);
+  }
   return out;
 }
 

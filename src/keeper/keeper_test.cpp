@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "keeper/test_world.h"
 #include "ledger/checkpoint.h"
 #include "os/files.h"
@@ -395,6 +397,22 @@ TEST(Keeper, LyingFrontIsRefusedByName) {
   auto small = world.grant_object(stew, kId, ada);
   small.budgets.bits = 36'000;
   EXPECT_EQ(world.rule(world.add_grant(stew, small)), "");
+}
+
+// Whoever confines the keeper closes every other one.
+TEST(Keeper, NamesEachFileThatItHasOpenBelowItsDirectory) {
+  Machine machine;
+  const auto named = machine.keeper->fds();
+  std::size_t found = 0;
+  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const auto target = fs::read_symlink(entry, gone).string();
+    if (!target.starts_with(machine.directory.path().string() + "/")) continue;
+    ++found;
+    const int fd = std::stoi(entry.path().filename().string());
+    EXPECT_EQ(std::count(named.begin(), named.end(), fd), 1) << target;
+  }
+  EXPECT_EQ(found, 3U) << "journal, runs that are over, leaves of the ledger";
 }
 
 TEST(MasterKey, IsMadeOnceForItsOwnerOnly) {

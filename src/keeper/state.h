@@ -47,8 +47,8 @@ class State {
     std::vector<Entry> entries;
   };
 
-  State(Identity identity, OverRuns over)
-      : identity_(std::move(identity)), over_(std::move(over)) {}
+  State(Identity identity, OverRuns over, ledger::MerkleTree tree)
+      : identity_(std::move(identity)), tree_(std::move(tree)), over_(std::move(over)) {}
 
   // A query is refused here (Internal).
   Result<Effect> apply(const Request& operation, std::uint64_t now_ms);

@@ -59,7 +59,7 @@ class World {
       : vkey(ledger::VerifierKey::make(origin, ledger::KeyType::Ed25519, ledger.public_key())
                  ->text()),
         keeper_key(seal.public_key()) {
-    state.emplace(State::Identity{std::move(seal), vkey}, OverRuns{});
+    state.emplace(State::Identity{std::move(seal), vkey}, OverRuns{}, ledger::MerkleTree{});
     ask = [this](const Request& request) -> Result<Reply> {
       if (is_query(request)) return state->reply(request, now);
       COFFER_TRY(auto effect, state->apply(request, now));

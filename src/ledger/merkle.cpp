@@ -2,14 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <limits>
+#include <span>
 
 namespace coffer::ledger {
 namespace {
 
 constexpr unsigned kKeptEach = 4;  // levels
 constexpr std::size_t kFan = std::size_t{1} << kKeptEach;
+static_assert(kFan == LeafFile::kGroup, "a group is the first subtree that is kept");
+
+// Of a complete subtree, from the hashes of one of its levels.
+Digest hash_of(std::span<const Digest> level) {
+  if (level.size() == 1) return level[0];
+  const auto half = level.size() / 2;
+  return node_hash(hash_of(level.first(half)), hash_of(level.last(half)));
+}
 
 Error beyond(std::string_view what, std::uint64_t value, std::uint64_t size) {
   return Error{Code::InvalidArgument,
@@ -55,46 +65,86 @@ Digest node_hash(const Digest& left, const Digest& right) {
 Digest empty_root() { return sha256(ByteView{}); }
 
 std::uint64_t MerkleTree::append(const Digest& leaf) {
-  if (kept_.empty()) kept_.emplace_back();
-  kept_[0].push_back(leaf);
-  for (unsigned k = 0; kept_[k].size() % kFan == 0; ++k) {
-    const unsigned below = (k + 1) * kKeptEach - 1;
-    const std::uint64_t last = 2 * (kept_[k].size() / kFan) - 1;
-    const Digest parent = node_hash(complete(below, last - 1), complete(below, last));
-    if (k + 1 == kept_.size()) kept_.emplace_back();
-    kept_[k + 1].push_back(parent);
-  }
+  open_.push_back(leaf);
+  if (open_.size() == LeafFile::kGroup) close_group();
   return size() - 1;
 }
 
-// From the next level below that is kept: at most 7 hashes.
-Digest MerkleTree::complete(unsigned level, std::uint64_t index) const {
-  if (level % kKeptEach == 0) return kept_[level / kKeptEach][index];
-  return node_hash(complete(level - 1, 2 * index), complete(level - 1, 2 * index + 1));
+void MerkleTree::close_group() {
+  Group leaves;
+  std::copy(open_.begin(), open_.end(), leaves.begin());
+  open_.clear();
+  const auto place = file_ ? file_->append(leaves) : std::nullopt;
+  if (!place) unwritten_.emplace(places_.size(), leaves);
+  places_.push_back(place);
+  Digest parent = hash_of(leaves);
+  for (std::size_t k = 0;; ++k) {
+    if (k == kept_.size()) kept_.emplace_back();
+    kept_[k].push_back(parent);
+    if (kept_[k].size() % kFan != 0) return;
+    parent = hash_of(std::span{kept_[k]}.last(kFan));
+  }
+}
+
+// A whole one: as it was appended.
+Result<MerkleTree::Group> MerkleTree::group(std::uint64_t index) const {
+  if (last_read_ && last_read_->index == index) return last_read_->leaves;
+  const auto place = places_[index];
+  if (!place) return unwritten_.at(index);
+  COFFER_TRY(const Group leaves, file_->read(*place));
+  if (hash_of(leaves) != kept_[0][index]) {
+    return Error{Code::Corrupt, "the ledger's leaves are not those that were written"};
+  }
+  last_read_ = {index, leaves};
+  return leaves;
+}
+
+// The hash of the complete subtree of 2^level leaves that starts at leaf index * 2^level.
+Result<Digest> MerkleTree::complete(unsigned level, std::uint64_t index) const {
+  if (level < kKeptEach) {
+    const std::uint64_t first = index << level;
+    const std::size_t count = std::size_t{1} << level;
+    const std::size_t within = first % LeafFile::kGroup;
+    if (first / LeafFile::kGroup == places_.size()) {
+      return hash_of(std::span{open_}.subspan(within, count));
+    }
+    COFFER_TRY(const Group leaves, group(first / LeafFile::kGroup));
+    return hash_of(std::span{leaves}.subspan(within, count));
+  }
+  // From the next level below that is kept.
+  const unsigned above = level % kKeptEach;
+  const auto& kept = kept_[level / kKeptEach - 1];
+  return hash_of(std::span{kept}.subspan(index << above, std::size_t{1} << above));
 }
 
 // Of the leaves [first, last), where `first` is a multiple of the next power of two of their
 // number: every range that RFC 6962 splits a tree into is of that kind.
-Digest MerkleTree::range_hash(std::uint64_t first, std::uint64_t last) const {
+Result<Digest> MerkleTree::range_hash(std::uint64_t first, std::uint64_t last) const {
   const std::uint64_t count = last - first;
   if (std::has_single_bit(count)) {
     const auto level = static_cast<unsigned>(std::countr_zero(count));
     return complete(level, first >> level);
   }
   const std::uint64_t middle = first + std::bit_floor(count);
-  return node_hash(range_hash(first, middle), range_hash(middle, last));
+  COFFER_TRY(const Digest left, range_hash(first, middle));
+  COFFER_TRY(const Digest right, range_hash(middle, last));
+  return node_hash(left, right);
 }
 
-Digest MerkleTree::root() const { return size() == 0 ? empty_root() : range_hash(0, size()); }
+// Needs no leaf of a whole group.
+Digest MerkleTree::root() const {
+  return size() == 0 ? empty_root() : range_hash(0, size()).value();
+}
 
 Result<Digest> MerkleTree::root_at(std::uint64_t size_wanted) const {
   if (size_wanted > size()) return beyond("size", size_wanted, size());
-  return size_wanted == 0 ? empty_root() : range_hash(0, size_wanted);
+  if (size_wanted == 0) return empty_root();
+  return range_hash(0, size_wanted);
 }
 
 Result<Digest> MerkleTree::leaf(std::uint64_t index) const {
   if (index >= size()) return beyond("index", index, size());
-  return kept_[0][index];
+  return complete(0, index);
 }
 
 Result<Digest> MerkleTree::node(unsigned level, std::uint64_t index) const {
@@ -112,39 +162,36 @@ Result<Proof> MerkleTree::inclusion(Position position) const {
   std::uint64_t last = position.size;
   while (last - first > 1) {
     const std::uint64_t middle = first + std::bit_floor(last - first - 1);
-    if (position.index < middle) {
-      proof.push_back(range_hash(middle, last));
-      last = middle;
-    } else {
-      proof.push_back(range_hash(first, middle));
-      first = middle;
-    }
+    const bool in_left = position.index < middle;
+    COFFER_TRY(const Digest other, in_left ? range_hash(middle, last) : range_hash(first, middle));
+    proof.push_back(other);
+    (in_left ? last : first) = middle;
   }
   return Proof{proof.rbegin(), proof.rend()};
 }
 
 // SUBPROOF of RFC 6962 section 2.1.2, from the root down, so in reverse order.
-void MerkleTree::prove_prefix(SizeRange sizes, Proof& proof) const {
+Result<> MerkleTree::prove_prefix(SizeRange sizes, Proof& proof) const {
   std::uint64_t first = 0;
   std::uint64_t last = sizes.to;
   while (sizes.from != last) {
     const std::uint64_t middle = first + std::bit_floor(last - first - 1);
-    if (sizes.from <= middle) {
-      proof.push_back(range_hash(middle, last));
-      last = middle;
-    } else {
-      proof.push_back(range_hash(first, middle));
-      first = middle;
-    }
+    const bool in_left = sizes.from <= middle;
+    COFFER_TRY(const Digest other, in_left ? range_hash(middle, last) : range_hash(first, middle));
+    proof.push_back(other);
+    (in_left ? last : first) = middle;
   }
-  if (first != 0) proof.push_back(range_hash(first, last));
+  if (first == 0) return {};
+  COFFER_TRY(const Digest end, range_hash(first, last));
+  proof.push_back(end);
+  return {};
 }
 
 Result<Proof> MerkleTree::consistency(SizeRange sizes) const {
   if (sizes.to > size()) return beyond("size", sizes.to, size());
   if (sizes.from > sizes.to) return beyond("size", sizes.from, sizes.to);
   Proof proof;
-  if (sizes.from != 0) prove_prefix(sizes, proof);
+  if (sizes.from != 0) COFFER_CHECK(prove_prefix(sizes, proof));
   return Proof{proof.rbegin(), proof.rend()};
 }
 

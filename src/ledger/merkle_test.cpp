@@ -1,7 +1,13 @@
 #include "ledger/merkle.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <csignal>
+
+#include "base/unique_fd.h"
 #include "ledger/test_log.h"
 
 namespace coffer::ledger {
@@ -55,9 +61,21 @@ std::vector<Digest> many_leaves() {
   return leaves;
 }
 
-TEST(Merkle, EverySizeHasTheRootOfTheDefinition) {
+// Leaves in memory, or in a file without a name.
+class MerkleIn : public testing::TestWithParam<bool> {
+ protected:
+  MerkleTree make() const {
+    return GetParam() ? MerkleTree{LeafFile::below(directory_.path())} : MerkleTree{};
+  }
+  TempDir directory_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Places, MerkleIn, testing::Bool(),
+                         [](const auto& tested) { return tested.param ? "File" : "Memory"; });
+
+TEST_P(MerkleIn, EverySizeHasTheRootOfTheDefinition) {
   const auto leaves = many_leaves();
-  MerkleTree tree;
+  MerkleTree tree = make();
   RootStream stream;
   for (std::size_t size = 1; size <= kSizes; ++size) {
     EXPECT_EQ(tree.append(leaves[size - 1]), size - 1);
@@ -99,9 +117,9 @@ void expect_inclusion_refused(InclusionClaim claim, const Proof& proof) {
   }
 }
 
-TEST(Merkle, EveryInclusionProofHoldsAndNoChangedOneDoes) {
+TEST_P(MerkleIn, EveryInclusionProofHoldsAndNoChangedOneDoes) {
   const auto leaves = many_leaves();
-  MerkleTree tree;
+  MerkleTree tree = make();
   for (const auto& leaf : leaves) tree.append(leaf);
   for (std::uint64_t size = 1; size <= kSizes; size += size < 40 ? 1 : 7) {
     for (std::uint64_t index = 0; index < size; ++index) {
@@ -138,8 +156,8 @@ void expect_consistency_refused(ConsistencyClaim claim, const Proof& proof) {
   if (claim.sizes.from != 0) refused(other, proof);
 }
 
-TEST(Merkle, EveryConsistencyProofHoldsAndNoChangedOneDoes) {
-  MerkleTree tree;
+TEST_P(MerkleIn, EveryConsistencyProofHoldsAndNoChangedOneDoes) {
+  MerkleTree tree = make();
   for (const auto& leaf : many_leaves()) tree.append(leaf);
   for (std::uint64_t to = 0; to <= kSizes; to += to < 40 ? 1 : 7) {
     for (std::uint64_t from = 0; from <= to; ++from) {
@@ -157,6 +175,91 @@ TEST(Merkle, EveryConsistencyProofHoldsAndNoChangedOneDoes) {
 TEST(Merkle, ShrinkingIsRefused) {
   const MerkleTree tree = tree_of(rfc_entries());
   EXPECT_FALSE(verify_consistency({{.from = 7, .to = 3}, tree.root(), *tree.root_at(3)}, {}));
+}
+
+TEST_P(MerkleIn, LargeTreesHaveTheRootsOfTheStream) {
+  constexpr std::size_t kMany = 4400;  // more than 16^3
+  MerkleTree tree = make();
+  RootStream stream;
+  std::vector<Digest> roots{stream.root()};
+  for (const auto& entry : decimal_entries(kMany)) {
+    tree.append(leaf_hash(entry));
+    stream.append(leaf_hash(entry));
+    roots.push_back(stream.root());
+    ASSERT_EQ(tree.root(), roots.back()) << tree.size();
+  }
+  for (std::size_t size = 0; size <= kMany; size += 13) {
+    ASSERT_EQ(*tree.root_at(size), roots[size]) << size;
+  }
+  EXPECT_EQ(*tree.node(12, 0), roots[4096]);
+  EXPECT_TRUE(std::filesystem::is_empty(directory_.path())) << "the file has no name";
+}
+
+TEST_P(MerkleIn, CopiesGoTheirOwnWays) {
+  const auto leaves = many_leaves();
+  MerkleTree tree = make();
+  for (std::size_t i = 0; i < 40; ++i) tree.append(leaves[i]);
+  MerkleTree other = tree;
+  for (std::size_t i = 40; i < kSizes; ++i) {
+    tree.append(leaves[i]);
+    other.append(leaves[kSizes - i]);
+  }
+  for (std::uint64_t i = 0; i < kSizes; ++i) {
+    EXPECT_EQ(*tree.leaf(i), leaves[i]) << i;
+    EXPECT_EQ(*other.leaf(i), leaves[i < 40 ? i : kSizes - i]) << i;
+  }
+}
+
+TEST(Merkle, KeepsInMemoryWhatTheDiskDidNotTake) {
+  const TempDir directory;
+  const auto leaves = many_leaves();
+  MerkleTree tree{LeafFile::below(directory.path())};
+  for (std::size_t i = 0; i < 50; ++i) tree.append(leaves[i]);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit full = before;
+  full.rlim_cur = 1600;  // inside the fourth group
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  for (std::size_t i = 50; i < 90; ++i) tree.append(leaves[i]);
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)std::signal(SIGXFSZ, handler);
+  for (std::size_t i = 90; i < kSizes; ++i) tree.append(leaves[i]);
+  for (std::uint64_t i = 0; i < kSizes; ++i) EXPECT_EQ(*tree.leaf(i), leaves[i]) << i;
+}
+
+// The files without a name that this process has below a directory.
+std::vector<std::filesystem::path> nameless_below(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& fd : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const auto target = std::filesystem::read_symlink(fd, gone).string();
+    if (target.starts_with(directory.string() + "/#")) found.push_back(fd);
+  }
+  return found;
+}
+
+TEST(Merkle, LeavesThatWereChangedAreNotBelieved) {
+  const TempDir directory;
+  MerkleTree tree{LeafFile::below(directory.path())};
+  for (const auto& leaf : many_leaves()) tree.append(leaf);
+  const Digest root = tree.root();
+  const auto files = nameless_below(directory.path());
+  ASSERT_EQ(files.size(), 1U);
+  const UniqueFd file{::open(files[0].c_str(), O_WRONLY | O_CLOEXEC)};
+  ASSERT_EQ(::pwrite(file.get(), "x", 1, 16 * 32 + 5), 1);
+  EXPECT_TRUE(tree.leaf(15));
+  EXPECT_TRUE(tree.leaf(32));
+  const auto changed = tree.leaf(20);
+  ASSERT_FALSE(changed);
+  EXPECT_EQ(changed.error().code, Code::Corrupt);
+  EXPECT_FALSE(tree.inclusion({.index = 17, .size = kSizes}));
+  EXPECT_FALSE(tree.root_at(21));
+  EXPECT_EQ(tree.root(), root) << "needs no leaf of a whole group";
+  ASSERT_EQ(::ftruncate(file.get(), 100), 0);
+  const auto gone = tree.leaf(100);
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().code, Code::Unavailable);
 }
 
 TEST(Merkle, NodesAreThoseOfCompleteSubtreesOnly) {
