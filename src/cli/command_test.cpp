@@ -50,16 +50,17 @@ TEST(CommandLine, WrongLinesEndWithTwoAndSayInOneLineWhatIsWrong) {
     EXPECT_EQ(ran.out, "") << line;
     return ran.err;
   };
-  EXPECT_EQ(said(""), "coffer: coffer needs a command [usage]; try: coffer --help\n");
+  EXPECT_EQ(said(""), "coffer: a command is missing [usage]; try: coffer --help\n");
   EXPECT_EQ(said("grants ls"),
             "coffer: 'grants' is no command of coffer; did you mean 'grant'? [usage]; try: "
             "coffer --help\n");
   EXPECT_EQ(said("runs list"),
             "coffer: 'list' is no command of coffer runs, which has ls, show, wait, cancel, log "
             "[usage]; try: coffer runs --help\n");
-  EXPECT_EQ(said("runs"),
-            "coffer: coffer runs needs a command: ls, show, wait, cancel, log [usage]; try: "
-            "coffer runs --help\n");
+  EXPECT_EQ(
+      said("runs"),
+      "coffer: a command is missing: coffer runs has ls, show, wait, cancel, log [usage]; try: "
+      "coffer runs --help\n");
   EXPECT_EQ(said("init"),
             "coffer: DIR, --input, --env, --entry are missing [usage]; try: coffer init --help\n");
   EXPECT_EQ(said("grant show"), "coffer: ID is missing [usage]; try: coffer grant show --help\n");

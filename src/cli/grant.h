@@ -48,8 +48,8 @@ struct GrantGiveOptions {
 Result<int> grant_give(Session& session, const GrantGiveOptions& options);
 
 // The terms of a grant without its keys, dataset and nonce: options, else what the request asks
-// for. `request`: null, or the document of GET /v1/requests/{id}. Errors: exit 2, naming the flag
-// that is missing or wrong.
+// for. `request`: null, or the document of GET /v1/requests/{id}. Errors: exit 2, naming all flags
+// that are missing, or the first that is wrong.
 Result<grant::Grant> grant_terms(const GrantGiveOptions& options, const Json& request,
                                  UnixTime now);
 

@@ -15,16 +15,18 @@ namespace {
 constexpr std::uint64_t kCpuMsDefault = 3'600'000;
 constexpr std::uint64_t kDeltaExp = 6;
 
-Error missing(std::string_view flag, const GrantGiveOptions& options) {
-  return usage_error("a grant needs " + std::string(flag),
-                     "coffer grant give " + options.dataset + " … " + std::string(flag));
-}
-
 Result<std::uint64_t> count_option(std::string_view flag, const std::string& text,
                                    std::uint64_t otherwise) {
   if (text.empty()) return otherwise;
   auto count = parse_count(text);
   if (!count) return usage_error(std::string(flag) + ": " + count.error().message);
+  return count;
+}
+
+Result<std::uint64_t> budget_option(std::string_view flag, const std::string& text,
+                                    std::uint64_t asked) {
+  COFFER_TRY(const auto count, count_option(flag, text, asked));
+  if (count == 0) return usage_error(std::string(flag) + ": must be at least 1");
   return count;
 }
 
@@ -38,12 +40,35 @@ std::vector<std::string> texts_of(const Json& array) {
   return texts;
 }
 
-Result<std::vector<program::Lane>> lanes_of(const GrantGiveOptions& options, const Json& request) {
+std::string purpose_of(const GrantGiveOptions& options, const Json& request) {
+  return options.purpose.empty() ? request.text_or("purpose", "") : options.purpose;
+}
+
+std::vector<std::string> lane_texts(const GrantGiveOptions& options, const Json& request) {
   auto texts = split_list(options.lanes);
-  if (texts.empty()) texts = texts_of(request["lanes"]);
-  if (texts.empty()) return missing("--lane bounded", options);
+  return texts.empty() ? texts_of(request["lanes"]) : texts;
+}
+
+// Names all that neither the options nor the request say.
+Result<> check_complete(const GrantGiveOptions& options, const Json& request) {
+  std::vector<std::string> missing;
+  const auto need = [&](std::string_view flag, bool is_said) {
+    if (!is_said) missing.emplace_back(flag);
+  };
+  need("--to USER", request.is_object() || !split_list(options.to).empty());
+  need("--purpose TEXT", !purpose_of(options, request).empty());
+  need("--lane bounded", !lane_texts(options, request).empty());
+  need("--bits N", !options.bits.empty() || request["bits"].as_uint());
+  need("--runs N", !options.runs.empty() || request["runs"].as_uint());
+  need("--until DATE", !options.until.empty());
+  if (missing.empty()) return {};
+  return usage_error("a grant needs " + listed(missing),
+                     "coffer grant give " + options.dataset + " … " + join(missing, " "));
+}
+
+Result<std::vector<program::Lane>> lanes_of(const GrantGiveOptions& options, const Json& request) {
   std::vector<program::Lane> lanes;
-  for (const auto& text : texts) {
+  for (const auto& text : lane_texts(options, request)) {
     const auto lane = program::lane_of(text);
     if (!lane)
       return usage_error("--lane: '" + printable(text, 40) + "' is no lane: write bounded");
@@ -89,10 +114,8 @@ Result<std::optional<std::vector<grant::PermittedProgram>>> programs_of(
 
 Result<> add_budgets(grant::Grant& grant, const GrantGiveOptions& options, const Json& request) {
   const auto asked = [&](std::string_view key) { return request[key].as_uint().value_or(0); };
-  COFFER_TRY(grant.budgets.bits, count_option("--bits", options.bits, asked("bits")));
-  COFFER_TRY(grant.budgets.runs, count_option("--runs", options.runs, asked("runs")));
-  if (grant.budgets.bits == 0) return missing("--bits N", options);
-  if (grant.budgets.runs == 0) return missing("--runs N", options);
+  COFFER_TRY(grant.budgets.bits, budget_option("--bits", options.bits, asked("bits")));
+  COFFER_TRY(grant.budgets.runs, budget_option("--runs", options.runs, asked("runs")));
   COFFER_TRY(grant.budgets.epsilon_milli, parse_epsilon(options.epsilon));
   grant.budgets.delta_exp = kDeltaExp;
   grant.budgets.cpu_ms = std::max(asked("cpu_ms"), kCpuMsDefault);
@@ -119,7 +142,6 @@ Result<Parties> parties_of(Session& session, const GrantGiveOptions& options, co
   parties.names.grantees = split_list(options.to);
   if (request.is_object()) parties.names.grantees = {request.text_or("user", "")};
   parties.names.approvers = split_list(options.approvers);
-  if (parties.names.grantees.empty()) return missing("--to USER, or --request ID", options);
   for (const auto& user : parties.names.grantees) {
     COFFER_TRY(const grant::UserKey key, session.user_key(user));
     parties.grantees.push_back(key.sign_key);
@@ -188,14 +210,13 @@ Result<std::uint64_t> parse_cpu_hours(std::string_view text) {
 
 Result<grant::Grant> grant_terms(const GrantGiveOptions& options, const Json& request,
                                  UnixTime now) {
+  COFFER_CHECK(check_complete(options, request));
   grant::Grant grant;
-  grant.purpose = options.purpose.empty() ? request.text_or("purpose", "") : options.purpose;
-  if (grant.purpose.empty()) return missing("--purpose TEXT", options);
+  grant.purpose = purpose_of(options, request);
   COFFER_TRY(grant.lanes, lanes_of(options, request));
   COFFER_TRY(grant.output_kinds, kinds_of(options));
   COFFER_TRY(grant.programs, programs_of(options, request));
   COFFER_CHECK(add_budgets(grant, options, request));
-  if (options.until.empty()) return missing("--until DATE", options);
   const auto until = parse_date_end(options.until);
   if (!until) return usage_error("--until: " + until.error().message);
   if (*until <= now) return usage_error("--until: " + options.until + " is over");

@@ -75,24 +75,39 @@ TEST(GrantTerms, HaveTheDefaultsOfTheManual) {
   EXPECT_EQ(render_time(grant.until), "2027-02-01T00:00:00Z");
 }
 
-TEST(GrantTerms, NameTheFlagThatIsMissing) {
+TEST(GrantTerms, NameEveryFlagThatIsMissing) {
   struct Case {
-    const char* flag;
+    const char* needs;
     void (*leave_out)(GrantGiveOptions&);
   };
-  for (const Case& one : {Case{"--purpose", [](GrantGiveOptions& o) { o.purpose.clear(); }},
-                          Case{"--lane", [](GrantGiveOptions& o) { o.lanes.clear(); }},
-                          Case{"--bits", [](GrantGiveOptions& o) { o.bits.clear(); }},
-                          Case{"--runs", [](GrantGiveOptions& o) { o.runs.clear(); }},
-                          Case{"--until", [](GrantGiveOptions& o) { o.until.clear(); }}}) {
+  for (const Case& one :
+       {Case{"--to USER", [](GrantGiveOptions& o) { o.to.clear(); }},
+        Case{"--purpose TEXT", [](GrantGiveOptions& o) { o.purpose.clear(); }},
+        Case{"--lane bounded", [](GrantGiveOptions& o) { o.lanes.clear(); }},
+        Case{"--bits N", [](GrantGiveOptions& o) { o.bits.clear(); }},
+        Case{"--runs N", [](GrantGiveOptions& o) { o.runs.clear(); }},
+        Case{"--until DATE", [](GrantGiveOptions& o) { o.until.clear(); }},
+        Case{"--to USER, --purpose TEXT, --lane bounded, --bits N, --runs N and --until DATE",
+             [](GrantGiveOptions& o) {
+               o = GrantGiveOptions{};
+               o.dataset = "clinic/tumours";
+             }}}) {
     auto options = story();
     EXPECT_TRUE(grant_terms(options, Json{}, kNow).has_value());
     one.leave_out(options);
     const auto terms = grant_terms(options, Json{}, kNow);
-    ASSERT_FALSE(terms.has_value()) << one.flag;
-    EXPECT_NE(terms.error().message.find(one.flag), std::string::npos) << terms.error().message;
+    ASSERT_FALSE(terms.has_value()) << one.needs;
+    EXPECT_EQ(terms.error().message, std::string("a grant needs ") + one.needs);
     EXPECT_EQ(problem_of(terms.error()).exit, 2);
   }
+}
+
+TEST(GrantTerms, HaveBudgetsAboveNought) {
+  auto options = story();
+  options.runs = "0";
+  const auto terms = grant_terms(options, Json{}, kNow);
+  ASSERT_FALSE(terms.has_value());
+  EXPECT_EQ(terms.error().message, "--runs: must be at least 1");
 }
 
 TEST(GrantTerms, ComeFromTheRequestWhereNoOptionSaysOtherwise) {

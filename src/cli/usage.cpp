@@ -37,9 +37,8 @@ std::string missing_words(const CLI::App& command, const std::string& path) {
   }
   const CommandWords known = words_of(command, path);
   if (known.commands.empty()) return {};
-  std::string text = path + " needs a command";
-  if (known.commands.size() <= kCommandsMax) text += ": " + join(known.commands, ", ");
-  return text;
+  if (known.commands.size() > kCommandsMax) return "a command is missing";
+  return "a command is missing: " + path + " has " + join(known.commands, ", ");
 }
 
 }  // namespace
