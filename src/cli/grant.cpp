@@ -39,6 +39,11 @@ Result<int> list_grants(Session& session) {
   return kExitDone;
 }
 
+std::string dataset_text(const Json& grant) {
+  return printable(grant.text_or("dataset", "")) +
+         (grant.text_or("manifest", "") == "*" ? " (every version)" : "");
+}
+
 std::string budget_table(const Json& grant) {
   std::vector<Cells> rows;
   for (const auto* key : {"bits", "epsilon_milli", "runs", "cpu_ms"}) {
@@ -58,7 +63,7 @@ Result<int> show_grant(Session& session, const std::string& text) {
     const auto needed = number(grant, "approvals_needed");
     return render_fields(
                {{"grant", id + "  " + session.terminal().state(grant.text_or("state", ""))},
-                {"dataset", printable(grant.text_or("dataset", ""))},
+                {"dataset", dataset_text(grant)},
                 {"owner", printable(grant.text_or("owner", ""))},
                 {"for", names_of(grant["grantees"])},
                 {"purpose", printable(grant.text_or("purpose", ""), 400)},
@@ -72,8 +77,7 @@ Result<int> show_grant(Session& session, const std::string& text) {
                 {"approval", needed == 0
                                  ? "nobody: nothing above automatic"
                                  : std::to_string(needed) + " of " + names_of(grant["approvers"])},
-                {"until", grant.text_or("until", "")},
-                {"runs", render_count(number(grant, "runs"))}}) +
+                {"until", grant.text_or("until", "")}}) +
            "\n" + budget_table(grant);
   });
   return kExitDone;

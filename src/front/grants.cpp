@@ -45,14 +45,13 @@ std::string state_of(const Site& site, const grant::Grant& terms,
   return keeper::is_suspended(budget.losses) ? "suspended" : "active";
 }
 
-Result<std::string> dataset_ref(Site& site, const db::Row& row, const grant::Grant& terms) {
-  COFFER_TRY(
-      const auto version,
-      site.db.row("SELECT n FROM versions WHERE dataset = ? AND (manifest = ? OR ? = '') ORDER BY n"
-                  " DESC LIMIT 1",
-                  {row.text(2), terms.manifest ? terms.manifest->text() : std::string{},
-                   terms.manifest ? terms.manifest->text() : std::string{}}));
-  return fmt::format("{}@v{}", row.text(6), version ? version->integer(0) : 1);
+// Without a version where the grant is for all of them.
+Result<std::string> dataset_ref(Site& site, const std::string& name, const grant::Grant& terms) {
+  if (!terms.manifest) return name;
+  COFFER_TRY(const auto version,
+             site.db.row("SELECT n FROM versions WHERE manifest = ?", {terms.manifest->text()}));
+  if (!version) return Error{Code::Corrupt, "a grant is for a version that is not there"};
+  return fmt::format("{}@v{}", name, version->integer(0));
 }
 
 Result<Json> grant_json(Site& site, const db::Row& row) {
@@ -67,7 +66,7 @@ Result<Json> grant_json(Site& site, const db::Row& row) {
              site.db.row("SELECT COUNT(*) FROM run_grants WHERE grant_digest = ?", {row.text(0)}));
   COFFER_TRY(const auto entries,
              site.db.row("SELECT MIN(idx), MAX(idx) FROM entries WHERE object = ?", {row.text(0)}));
-  COFFER_TRY(const auto dataset, dataset_ref(site, row, terms));
+  COFFER_TRY(const auto dataset, dataset_ref(site, row.text(6), terms));
   COFFER_TRY(Json envelope_json, Json::parse(row.text(3)));
   Json out = Json::object({{"id", row.text(1)},
                            {"digest", row.text(0)},

@@ -94,6 +94,16 @@ class Budgets(Case):
         return ended
 
 
+class Grants(Case):
+    def test_say_for_which_versions_they_are(self):
+        for of, dataset, shown in (("clinic/people@v1", "clinic/people@v1", "clinic/people@v1"), ("clinic/people", "clinic/people", "clinic/people (every version)")):
+            with self.subTest(of):
+                grant = WORLD.give(of)
+                self.assertEqual(self.stew.ask(f"grant show {grant}")["dataset"], dataset)
+                self.assertRegex(self.accept(self.stew, "grant ls"), rf"(?m)^{grant} +active +{dataset} +ada ")
+                self.assertRegex(self.accept(self.stew, f"grant show {grant}"), rf"(?m)^dataset +{re.escape(shown)}$")
+
+
 class Quotes(Case):
     def quote_and_run(self, line):
         """(accepted by quote, accepted by run), and what each said."""
