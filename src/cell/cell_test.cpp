@@ -111,8 +111,9 @@ TEST_P(Cell, ShowsPrivateAndSharedInputsReadOnly) {
     COFFER_CHECK(make_directories(stage.inputs() / "tumours", 0755));
     COFFER_CHECK(write_text(stage.inputs() / "tumours/rows.csv", "1\n", 0644));
     Spec spec = attack({"many", "open_to_read=/data/tumours/rows.csv", "open_to_read=/data/p/f",
-                        "create_file=/data/tumours/new", "create_file=/data/p/new",
-                        "open_to_read=/params.json"});
+                        "list_directory=/data", "list_directory=/data/tumours",
+                        "create_file=/data/new", "create_file=/data/tumours/new",
+                        "create_file=/data/p/new", "open_to_read=/params.json"});
     spec.binds.push_back({.source = stage.inputs() / "tumours",
                           .target = "/data/tumours",
                           .origin = BindOrigin::Private});
@@ -124,8 +125,9 @@ TEST_P(Cell, ShowsPrivateAndSharedInputsReadOnly) {
   });
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(text_of(*answer),
-            "open_to_read open\nopen_to_read open\ncreate_file refused EROFS\n"
-            "create_file refused EROFS\nopen_to_read open\n");
+            "open_to_read open\nopen_to_read open\nlist_directory open\nlist_directory open\n"
+            "create_file refused EROFS\ncreate_file refused EROFS\ncreate_file refused EROFS\n"
+            "open_to_read open\n");
 }
 
 TEST_P(Cell, RefusesSpecsThatMakeNoSense) {

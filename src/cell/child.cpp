@@ -201,6 +201,8 @@ class Child {
                                      LANDLOCK_ACCESS_FS_MAKE_REG | kRefer | kTruncate;
     constexpr std::uint64_t kSpecial = LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
     switch (reach) {
+      case Reach::List:
+        return LANDLOCK_ACCESS_FS_READ_DIR;
       case Reach::Read:
         return kRead;
       case Reach::ReadExecute:

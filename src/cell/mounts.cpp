@@ -39,6 +39,10 @@ Result<path> relative_target(const std::string& target) {
   return path{target.substr(1)};
 }
 
+bool is_input(const Bind& bind) {
+  return bind.target == "/data" || bind.target.starts_with("/data/");
+}
+
 class Assembler {
  public:
   Assembler(Stage& stage, const Spec& spec) : stage_(stage), spec_(spec) {}
@@ -55,6 +59,8 @@ class Assembler {
     COFFER_CHECK(mount_scratch());
     COFFER_CHECK(mount_out());
     for (const auto& bind : spec_.binds) COFFER_CHECK(mount_bind(bind));
+    const bool has_inputs = std::any_of(spec_.binds.begin(), spec_.binds.end(), is_input);
+    if (has_inputs) result_.grants.push_back({"/data", Reach::List});
     return std::move(result_);
   }
 
@@ -250,7 +256,7 @@ class Assembler {
       result_.grants.push_back({what.target, Reach::ReadWriteExecute});
       return {};
     }
-    const bool data = what.target == "/data" || what.target.starts_with("/data/");
+    const bool data = is_input(what);
     if (what.origin == BindOrigin::Shared) {
       COFFER_CHECK(overlay(result_.directory / "void", what.source, target, data ? MS_NOEXEC : 0));
     } else {

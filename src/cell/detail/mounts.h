@@ -18,8 +18,10 @@
 namespace coffer::cell::detail {
 
 // What Landlock grants below one directory of the finished root.
-// ReadWrite: regular files and directories only; Scratch: and links and local sockets.
+// List: names of entries alone; ReadWrite: regular files and directories only; Scratch: and links
+// and local sockets.
 enum class Reach : std::uint8_t {
+  List,
   Read,
   ReadExecute,
   ReadWrite,
