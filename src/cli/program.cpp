@@ -175,7 +175,7 @@ Result<int> quote_program(Session& session, const QuoteOptions& options) {
   session.print(document, [&] {
     std::string text = render_fields(
         {{"program", manifest.name + "  " + program.tree.digest.text()},
-         {"a run costs", quote_sentence(quote)},
+         {"cost", quote_sentence(quote)},
          {"processor", render_duration(std::chrono::seconds{
                            static_cast<std::int64_t>(quote.cost.cpu_ms / 1000)}) +
                            " at most, 1 run"},

@@ -38,6 +38,13 @@ TEST(Init, RefusesNamesThatAreNone) {
       2);
 }
 
+TEST(Quote, SaysWhereThereIsNoProgram) {
+  const Home home;
+  EXPECT_EQ(run_line(home, {"quote", home.path().string()}).err,
+            "coffer: no coffer.toml in " + home.path().string() +
+                " [no_program]; try: coffer init --help\n");
+}
+
 TEST(Quote, SaysTheMostARunCanCostWithoutAServer) {
   const Home home;
   const auto directory = home.path() / "p";

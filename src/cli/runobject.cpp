@@ -71,7 +71,12 @@ Result<Resolved::Input> resolve_input(Session& session, const program::Input& in
 }  // namespace
 
 Result<Program> read_program(const std::string& directory) {
-  COFFER_TRY(program::Manifest manifest, program::read_manifest(directory));
+  auto manifest = program::read_manifest(directory);
+  if (!manifest) {
+    if (manifest.error().code != Code::NotFound) return std::move(manifest).error();
+    return refused("no_program", "no coffer.toml in " + printable(directory, 200),
+                   "coffer init --help");
+  }
   COFFER_TRY(program::Tree tree, program::read_tree(std::filesystem::path(directory)));
   // What the server's unpacking takes: a digest has more names than that.
   for (const auto& file : tree.files) {
@@ -79,7 +84,7 @@ Result<Program> read_program(const std::string& directory) {
       return refused("program_tree", good.error().message);
     }
   }
-  return Program{directory, std::move(manifest), std::move(tree)};
+  return Program{directory, *std::move(manifest), std::move(tree)};
 }
 
 Result<program::Manifest> apply_settings(program::Manifest manifest, const RunSettings& settings) {
