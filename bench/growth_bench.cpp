@@ -1,12 +1,14 @@
-// growth_bench DIRECTORY SAMPLES SIZE...: how fast a client is answered as a site grows.
+// growth_bench DIRECTORY SAMPLES FIRST SIZE...: how fast a client is answered as a site grows.
 //
-// A site is grown by the front's own functions over a real keeper in a process of its own: at each
-// size there are that many runs (submitted and cancelled), that many datasets (added and graded)
-// and five times as many ledger entries. Then a client on one connection asks the server, as any
-// other does: HTTP, token, contract, answer, by the clock. Put DIRECTORY on a memory file system to
-// see the software's growth alone.
+// Beside the site that grows stands one that stays as small as FIRST, and both are asked in turn,
+// so that a busy moment of the machine meets both. A site is grown by the front's own functions
+// over a real keeper in a process of its own: at each size there are that many runs (submitted and
+// cancelled), that many datasets (added and graded) and five times as many ledger entries. Then a
+// client on one connection asks the server, as any other does: HTTP, token, contract, answer, by
+// the clock. Put DIRECTORY on a memory file system to see the software's growth alone.
 #include <sys/wait.h>
 
+#include <array>
 #include <functional>
 #include <map>
 #include <random>
@@ -200,26 +202,15 @@ class Growing {
 // The site's server, without what it does by the clock: nothing else may be under way here.
 class Serving {
  public:
-  explicit Serving(Site& site)
-      : loop_(must(net::Loop::open())),
-        contract_(must(api::Contract::parse(api::openapi_text()))),
-        streams_(site, loop_),
+  Serving(net::Loop& loop, Site& site)
+      : contract_(must(api::Contract::parse(api::openapi_text()))),
+        streams_(site, loop),
         services_{.site = site, .contract = contract_, .metrics = metrics_, .streams = streams_},
         service_(services_, site.clock),
-        server_(must(net::Server::open(loop_, must(net::listen_on("127.0.0.1:0")), service_))) {}
-
-  // Runs `client` on a thread of its own and serves it until it returns.
-  void serve(const std::function<void(const std::string& url)>& client) {
-    std::thread asking{[&] {
-      client(fmt::format("http://127.0.0.1:{}", server_.port()));
-      loop_.stop();
-    }};
-    loop_.run();
-    asking.join();
-  }
+        server_(must(net::Server::open(loop, must(net::listen_on("127.0.0.1:0")), service_))) {}
+  std::string url() const { return fmt::format("http://127.0.0.1:{}", server_.port()); }
 
  private:
-  net::Loop loop_;
   api::Contract contract_;
   api::Metrics metrics_;
   api::Streams streams_;
@@ -228,63 +219,111 @@ class Serving {
   net::Server server_;
 };
 
-void ask(Growing& growing, const std::string& url, std::size_t size, int samples) {
-  const auto sampled = [&](const std::string& name, const Caller& who, auto next_call) {
-    auto client = must(net::Client::open(
-        {.url = url, .headers = {{"Authorization", "Bearer " + growing.token(who)}}}));
-    std::vector<double> times;
-    for (int i = -1; i < samples; ++i) {  // the first one connects
-      const net::Call call = next_call();
-      const double ms = 1000 * timed(CLOCK_MONOTONIC, [&] {
-                          const auto answer = must(client.send(call));
-                          if (answer.status / 100 != 2) fail({Code::Internal, answer.body});
-                        });
-      if (i >= 0) times.push_back(ms);
-    }
-    print_figure(fmt::format("growth.{}.{}", name, size), "ms", times);
-  };
-  const auto get = [](std::string target) { return net::Call{.target = std::move(target)}; };
-  sampled("submit", kMany, [&] {
-    return net::Call{.method = "POST",
-                     .target = "/v1/runs",
-                     .headers = {{"Content-Type", "application/json"}},
-                     .body = fmt::format(R"({{"envelope":{},"program_name":"bench"}})",
-                                         growing.next_run(kMany))};
-  });
-  for (const auto& who : {kMany, kFew, kOwner, kAuditor}) {
-    sampled("list_runs." + who.roles[0] + "." + who.user, who,
-            [&] { return get("/v1/runs?limit=50"); });
+struct Asked {
+  Growing* site;
+  std::string url;
+  std::string figure;  // what its figures' names end in
+};
+
+using NextCall = std::function<net::Call(Growing&)>;
+constexpr int kTurn = 50;
+
+void sample(const std::array<Asked, 2>& both, int samples, const std::string& name,
+            const Caller& who, const NextCall& next_call) {
+  std::vector<net::Client> clients;
+  for (const auto& one : both) {
+    clients.push_back(must(net::Client::open(
+        {.url = one.url, .headers = {{"Authorization", "Bearer " + one.site->token(who)}}})));
   }
-  sampled("show_run", kAuditor, [&] { return get("/v1/runs/" + growing.some_run()); });
-  sampled("list_datasets", kMany, [&] { return get("/v1/datasets?limit=50"); });
-  sampled("show_dataset", kOwner, [&] { return get("/v1/datasets/" + growing.some_dataset()); });
-  sampled("list_entries", kAuditor, [&] { return get("/v1/ledger/entries?limit=50"); });
-  sampled("entry_proof", kAuditor,
-          [&] { return get(fmt::format("/v1/ledger/entries/{}/proof", growing.some_entry())); });
+  std::array<std::vector<double>, 2> times;
+  const auto ask_one = [&](std::size_t at) {
+    const net::Call call = next_call(*both[at].site);
+    return 1000 * timed(CLOCK_MONOTONIC, [&] {
+             const auto answer = must(clients[at].send(call));
+             if (answer.status / 100 != 2) fail({Code::Internal, answer.body});
+           });
+  };
+  for (std::size_t at = 0; at < both.size(); ++at) (void)ask_one(at);  // connects
+  for (int done = 0; done < samples; done += kTurn) {
+    for (std::size_t at = 0; at < both.size(); ++at) {
+      for (int i = 0; i < kTurn; ++i) times[at].push_back(ask_one(at));
+    }
+  }
+  for (std::size_t at = 0; at < both.size(); ++at) {
+    print_figure(fmt::format("growth.{}.{}", name, both[at].figure), "ms", times[at]);
+  }
 }
 
-void measure(Growing& growing, std::size_t size, int samples) {
-  print_figure(fmt::format("growth.start.{}", size), "s", {growing.open()});
-  Serving serving{growing.site()};
-  serving.serve([&](const std::string& url) { ask(growing, url, size, samples); });
-  std::vector<double> ticks;  // with the runs of `ask` waiting
-  for (int i = 0; i < samples; ++i) {
-    ticks.push_back(1000 * timed(CLOCK_MONOTONIC, [&] { must(front::tick(growing.site())); }));
+void ask(const std::array<Asked, 2>& both, int samples) {
+  const auto get = [](std::string target) { return net::Call{.target = std::move(target)}; };
+  sample(both, samples, "submit", kMany, [&](Growing& site) {
+    return net::Call{
+        .method = "POST",
+        .target = "/v1/runs",
+        .headers = {{"Content-Type", "application/json"}},
+        .body = fmt::format(R"({{"envelope":{},"program_name":"bench"}})", site.next_run(kMany))};
+  });
+  for (const auto& who : {kMany, kFew, kOwner, kAuditor}) {
+    sample(both, samples, "list_runs." + who.roles[0] + "." + who.user, who,
+           [&](Growing&) { return get("/v1/runs?limit=50"); });
   }
-  print_figure(fmt::format("growth.tick.{}", size), "ms", ticks);
-  growing.cancel_what_waits();
+  sample(both, samples, "show_run", kAuditor,
+         [&](Growing& site) { return get("/v1/runs/" + site.some_run()); });
+  sample(both, samples, "list_datasets", kMany,
+         [&](Growing&) { return get("/v1/datasets?limit=50"); });
+  sample(both, samples, "show_dataset", kOwner,
+         [&](Growing& site) { return get("/v1/datasets/" + site.some_dataset()); });
+  sample(both, samples, "list_entries", kAuditor,
+         [&](Growing&) { return get("/v1/ledger/entries?limit=50"); });
+  sample(both, samples, "entry_proof", kAuditor, [&](Growing& site) {
+    return get(fmt::format("/v1/ledger/entries/{}/proof", site.some_entry()));
+  });
+}
+
+// With the runs of ask() waiting.
+void tick(const Asked& one, int samples) {
+  std::vector<double> ticks;
+  for (int i = 0; i < samples; ++i) {
+    ticks.push_back(1000 * timed(CLOCK_MONOTONIC, [&] { must(front::tick(one.site->site())); }));
+  }
+  print_figure("growth.tick." + one.figure, "ms", ticks);
+  one.site->cancel_what_waits();
+}
+
+void measure(Growing& small, Growing& large, std::size_t size, int samples) {
+  net::Loop loop = must(net::Loop::open());
+  Serving first{loop, small.site()};
+  Serving second{loop, large.site()};
+  const auto figure = std::to_string(size);
+  const std::array<Asked, 2> both{
+      {{&small, first.url(), figure + ".beside"}, {&large, second.url(), figure}}};
+  std::thread asking{[&] {
+    ask(both, samples);
+    loop.stop();
+  }};
+  loop.run();
+  asking.join();
+  for (const auto& one : both) tick(one, samples);
 }
 
 }  // namespace
 }  // namespace coffer::bench
 
 int main(int argc, char** argv) {
-  if (argc < 4) return 2;
-  coffer::bench::Growing growing{argv[1]};
-  for (int i = 3; i < argc; ++i) {
+  if (argc < 5) return 2;
+  const std::filesystem::path directory = argv[1];
+  const int samples = std::atoi(argv[2]);
+  coffer::bench::Growing small{directory / "small"};
+  small.grow(static_cast<std::size_t>(std::atoll(argv[3])));
+  const double small_start = small.open();
+  // Made later, gone before: its keepers hold what ends the small one's.
+  coffer::bench::Growing large{directory / "large"};
+  for (int i = 4; i < argc; ++i) {
     const auto size = static_cast<std::size_t>(std::atoll(argv[i]));
-    growing.grow(size);
-    coffer::bench::measure(growing, size, std::atoi(argv[2]));
+    large.grow(size);
+    coffer::bench::print_figure(fmt::format("growth.start.{}.beside", size), "s", {small_start});
+    coffer::bench::print_figure(fmt::format("growth.start.{}", size), "s", {large.open()});
+    coffer::bench::measure(small, large, size, samples);
   }
   return 0;
 }
