@@ -28,7 +28,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kUnfinished = "backup.unfinished";
 constexpr int kTries = 100;
-constexpr std::size_t kBlock = 1 << 20;
 
 struct Order {
   fs::path data;
@@ -107,14 +106,8 @@ class GrowingCopy {
     return out;
   }
   Result<> catch_up() {
-    ByteVector block(kBlock);
-    for (;;) {
-      const ssize_t got = ::read(from_.get(), block.data(), block.size());
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return system_error("read the keeper's journal", errno);
-      if (got == 0) return {};
-      COFFER_CHECK(write_all(to_.get(), ByteView{block}.first(static_cast<std::size_t>(got))));
-    }
+    return for_each_piece(from_.get(), "read the keeper's journal",
+                          [this](ByteView piece) { return write_all(to_.get(), piece); });
   }
 
  private:
@@ -206,13 +199,11 @@ class Backup {
     const UniqueFd fd{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
     if (!fd) return system_error("read the copy", errno);
     Sha256 digest;
-    ByteVector block(kBlock);
-    for (;;) {
-      const ssize_t got = ::read(fd.get(), block.data(), block.size());
-      if (got < 0) return system_error("read the copy", errno);
-      if (got == 0) return digest.finish();
-      digest.update(ByteView{block}.first(static_cast<std::size_t>(got)));
-    }
+    COFFER_CHECK(for_each_piece(fd.get(), "read the copy", [&](ByteView piece) -> Result<> {
+      digest.update(piece);
+      return {};
+    }));
+    return digest.finish();
   }
 
   Result<BackupHead> write_head() {

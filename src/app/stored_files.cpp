@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBlock = 1 << 20;
 constexpr std::size_t kHexLength = 64;
 
 bool is_hex_name(std::string_view name) {
@@ -105,18 +104,13 @@ Result<StoredFile> copy_stored(const CopyOrder& order) {
                  .mode = status.st_mode & 0777U,
                  .version = version_of(status)};
   Sha256 digest;
-  ByteVector block(kBlock);
-  for (;;) {
-    const ssize_t got = ::read(from.get(), block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error("read " + order.path, errno);
-    if (got == 0) break;
-    const auto piece = ByteView{block}.first(static_cast<std::size_t>(got));
+  const auto keep = [&](ByteView piece) {
     digest.update(piece);
-    COFFER_CHECK(write_all(to.get(), piece));
     out.bytes += piece.size();
     order.progress(piece.size());
-  }
+    return write_all(to.get(), piece);
+  };
+  COFFER_CHECK(for_each_piece(from.get(), "read " + order.path, keep));
   out.digest = digest.finish();
   if (::fchmod(to.get(), out.mode) != 0) return system_error("set the mode of a file", errno);
   return out;

@@ -37,14 +37,11 @@ Result<> check_archive(const std::string& path, int fd) {
 
 Result<Digest> digest_of(int fd) {
   Sha256 hash;
-  ByteVector piece(std::size_t{1} << 20);
-  for (off_t at = 0;;) {
-    const auto got = ::pread(fd, piece.data(), piece.size(), at);
-    if (got < 0) return system_error("the archive", errno);
-    if (got == 0) return hash.finish();
-    hash.update(ByteView{piece}.first(static_cast<std::size_t>(got)));
-    at += got;
-  }
+  COFFER_CHECK(for_each_piece(fd, "read the archive", [&](ByteView piece) -> Result<> {
+    hash.update(piece);
+    return {};
+  }));
+  return hash.finish();
 }
 
 Result<Json> body_of(Session& session, const EnvironmentOptions& options) {

@@ -1,6 +1,5 @@
 #include "env/blob.h"
 
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -8,6 +7,7 @@
 #include <array>
 #include <optional>
 
+#include "base/io.h"
 #include "env/layer_tar.h"
 
 namespace coffer::env {
@@ -23,15 +23,9 @@ Error invalid(std::string_view what) {
 }
 
 Result<std::size_t> read_at(int fd, std::uint64_t at, std::span<std::byte> into) {
-  std::size_t done = 0;
-  while (done < into.size()) {
-    const ssize_t got =
-        ::pread(fd, into.data() + done, into.size() - done, static_cast<off_t>(at + done));
-    if (got < 0) return Error{Code::Unavailable, "image: cannot be read"};
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return done;
+  const auto got = read_fully_at(fd, into, at);
+  if (!got) return Error{Code::Unavailable, "image: cannot be read"};
+  return *got;
 }
 
 std::string blob_name(const Digest& digest) { return "blobs/sha256/" + digest.text().substr(7); }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/io.h"
 #include "base/json.h"
 #include "env/blob.h"
 #include "env/image_tree.h"
@@ -165,13 +166,9 @@ class Flattening {
   ImageTree tree_;
 };
 
-Result<> write_to(int fd, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t done = ::write(fd, bytes.data(), bytes.size());
-    if (done <= 0) return Error{Code::Unavailable, "image: its answer is not read"};
-    bytes = bytes.subspan(static_cast<std::size_t>(done));
-  }
-  return {};
+Result<> answer(ByteView part) {
+  if (write_fully(STDOUT_FILENO, part)) return {};
+  return Error{Code::Unavailable, "image: its answer is not read"};
 }
 
 }  // namespace
@@ -198,8 +195,7 @@ int image_main(int argc, char** argv) {
       std::from_chars(bytes.data(), bytes.data() + bytes.size(), limits.bytes_max);
   if (error != std::errc{} || end != bytes.data() + bytes.size()) return 1;
   limits.architecture = argv[2];
-  const auto done = flatten_image(STDIN_FILENO, limits,
-                                  [](ByteView part) { return write_to(STDOUT_FILENO, part); });
+  const auto done = flatten_image(STDIN_FILENO, limits, answer);
   if (done) return 0;
   (void)std::fprintf(stderr, "%s\n", done.error().message.c_str());
   return 1;

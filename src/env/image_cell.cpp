@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <set>
 
+#include "base/io.h"
 #include "base/json.h"
 #include "env/grow.h"
 #include "env/image.h"
@@ -77,15 +78,9 @@ Result<Pipe> make_pipe() {
 }
 
 Result<std::size_t> pull_from(int fd, std::span<std::byte> into) {
-  std::size_t done = 0;
-  while (done < into.size()) {
-    const ssize_t got = ::read(fd, into.data() + done, into.size() - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error("answer of the image's reader", errno);
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return done;
+  const auto got = read_fully(fd, into);
+  if (!got) return system_error("read the answer of the image's reader", errno);
+  return *got;
 }
 
 // Names that the cell sets itself, or that would not be names of variables.

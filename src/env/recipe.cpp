@@ -49,13 +49,10 @@ Result<> check_archive(const Workshop& workshop, const Digest& wanted) {
   if (!file)
     return Error{Code::NotFound, "the OCI archive was not sent; add the environment again"};
   Sha256 hash;
-  ByteVector buffer(std::size_t{1} << 20);
-  for (;;) {
-    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
-    if (got < 0) return system_error("OCI archive", errno);
-    if (got == 0) break;
-    hash.update(ByteView{buffer}.first(static_cast<std::size_t>(got)));
-  }
+  COFFER_CHECK(for_each_piece(file.get(), "read the OCI archive", [&](ByteView piece) -> Result<> {
+    hash.update(piece);
+    return {};
+  }));
   if (hash.finish() == wanted) return {};
   return Error{Code::Corrupt, "the OCI archive arrived damaged; add the environment again"};
 }

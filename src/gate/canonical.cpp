@@ -1,9 +1,6 @@
 #include "gate/canonical.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-
+#include "base/io.h"
 #include "gate/detail/canonical_form.h"
 
 namespace coffer::gate {
@@ -29,13 +26,8 @@ Result<> Canonical::write(const Sink& sink) const {
 
 Result<> Canonical::write_to(int fd) const {
   return write([fd](ByteView piece) -> Result<> {
-    while (!piece.empty()) {
-      const ssize_t wrote = ::write(fd, piece.data(), piece.size());
-      if (wrote < 0 && errno == EINTR) continue;
-      if (wrote <= 0) return Error{Code::Unavailable, "the canonical file cannot be written"};
-      piece = piece.subspan(static_cast<std::size_t>(wrote));
-    }
-    return {};
+    if (write_fully(fd, piece)) return {};
+    return Error{Code::Unavailable, "the canonical file cannot be written"};
   });
 }
 

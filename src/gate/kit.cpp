@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/io.h"
 #include "gate/detail/source.h"
 #include "gate/evidence.h"
 #include "gate/judge.h"
@@ -43,13 +44,8 @@ Result<UniqueFd> open_directory(int argc, char** argv, int index, int handed) {
 }
 
 Result<> write_record(ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::write(kReply, bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return Error{Code::Unavailable, "the reply cannot be written"};
-    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
-  }
-  return {};
+  if (write_fully(kReply, bytes)) return {};
+  return Error{Code::Unavailable, "the reply cannot be written"};
 }
 
 int exit_of(const Result<>& result) {

@@ -1,9 +1,6 @@
 #include "gate/reply.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-
+#include "base/io.h"
 #include "base/wire.h"
 
 namespace coffer::gate {
@@ -15,13 +12,8 @@ using program::Refusal;
 constexpr std::size_t kFrameBytes = 9;  // the byte and the length
 
 Result<> write_all(int fd, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return Error{Code::Unavailable, "the judge's pipe cannot be written"};
-    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
-  }
-  return {};
+  if (write_fully(fd, bytes)) return {};
+  return Error{Code::Unavailable, "the judge's pipe cannot be written"};
 }
 
 std::uint8_t byte_of(Refusal refusal) {
@@ -67,16 +59,10 @@ Result<> write_finding(int pipe, const Finding& finding) {
 }
 
 Result<std::size_t> ReplyReader::fill(std::byte* to, std::size_t length) {
-  std::size_t done = 0;
-  while (done < length) {
-    const ssize_t got = ::read(pipe_, to + done, length - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Error{Code::Unavailable, "the judge's pipe cannot be read"};
-    if (got == 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  if (done < length) broken_ = true;
-  return done;
+  const auto got = read_fully(pipe_, {to, length});
+  if (!got) return Error{Code::Unavailable, "the judge's pipe cannot be read"};
+  if (*got < length) broken_ = true;
+  return *got;
 }
 
 Result<Finding> ReplyReader::next(const Output& output) {

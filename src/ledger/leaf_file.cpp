@@ -1,9 +1,10 @@
 #include "ledger/leaf_file.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
+
+#include "base/io.h"
 
 namespace coffer::ledger {
 namespace {
@@ -24,8 +25,7 @@ std::optional<std::uint64_t> LeafFile::append(const Group& leaves) {
   GroupBytes bytes;
   auto to = bytes.begin();
   for (const Digest& leaf : leaves) to = std::copy(leaf.bytes.begin(), leaf.bytes.end(), to);
-  const auto written = ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(end_));
-  if (written != static_cast<ssize_t>(bytes.size())) return std::nullopt;
+  if (!write_fully_at(file_.get(), bytes, end_)) return std::nullopt;
   const std::uint64_t place = end_;
   end_ += bytes.size();
   return place;
@@ -33,8 +33,7 @@ std::optional<std::uint64_t> LeafFile::append(const Group& leaves) {
 
 Result<LeafFile::Group> LeafFile::read(std::uint64_t place) const {
   GroupBytes bytes;
-  const auto got = ::pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(place));
-  if (got != static_cast<ssize_t>(bytes.size())) {
+  if (read_fully_at(file_.get(), bytes, place) != bytes.size()) {
     return Error{Code::Unavailable, "the ledger's leaves cannot be read now"};
   }
   Group leaves;

@@ -13,6 +13,7 @@
 #include <charconv>
 #include <csignal>
 
+#include "base/io.h"
 #include "net/detail/http1.h"
 #include "net/detail/transport.h"
 
@@ -102,19 +103,6 @@ struct FreeAddresses {
 
 bool is_visible(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7f; });
-}
-
-Result<> write_fully(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto put = ::write(fd, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) {
-      return Error{Code::FailedPrecondition,
-                   fmt::format("the file cannot be written (errno {})", errno)};
-    }
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
-  return {};
 }
 
 short events_for(Io what) { return what == Io::WantRead ? POLLIN : POLLOUT; }
@@ -467,7 +455,10 @@ Result<Answer> Client::stream(const Call& call, const Piece& piece) {
 Result<Answer> Client::download(const Call& call, int fd, const Progress& progress) {
   std::uint64_t done = 0;
   const detail::Sink sink = [&](const AnswerHead& head, std::string_view bytes) -> Result<bool> {
-    COFFER_CHECK(write_fully(fd, bytes));
+    if (!write_fully(fd, bytes_of(bytes))) {
+      return Error{Code::FailedPrecondition,
+                   fmt::format("the file cannot be written (errno {})", errno)};
+    }
     done += bytes.size();
     if (progress && !progress({done, head.length})) {
       return Error{Code::Cancelled, "stopped while receiving"};

@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/io.h"
+
 namespace coffer {
 namespace {
 
@@ -68,15 +70,19 @@ Error system_error(std::string_view what, int error_number) {
 }
 
 Result<> write_all(int fd, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
-    if (wrote >= 0) {
-      bytes = bytes.subspan(static_cast<std::size_t>(wrote));
-    } else if (errno != EINTR) {
-      return system_error("write a file", errno);
-    }
-  }
+  if (!write_fully(fd, bytes)) return system_error("write a file", errno);
   return {};
+}
+
+Result<> for_each_piece(int fd, std::string_view what,
+                        const std::function<Result<>(ByteView piece)>& visit) {
+  ByteVector room(std::size_t{1} << 18);
+  while (true) {
+    const auto got = read_fully(fd, room);
+    if (!got) return system_error(what, errno);
+    if (*got == 0) return {};
+    COFFER_CHECK(visit(ByteView{room}.first(*got)));
+  }
 }
 
 Result<ByteVector> read_all(int fd, std::uint64_t bytes_max) {

@@ -34,6 +34,9 @@ Result<std::string> read_text(const std::filesystem::path& path, std::uint64_t b
 // Reads from where the descriptor stands to its end.
 Result<ByteVector> read_all(int fd, std::uint64_t bytes_max);
 Result<> write_all(int fd, ByteView bytes);
+// Each piece of what is left of a file, in order; `what` names the file in an error.
+Result<> for_each_piece(int fd, std::string_view what,
+                        const std::function<Result<>(ByteView piece)>& visit);
 
 // Replaces or makes the file: temporary name beside it, fsync, rename, fsync of the directory.
 Result<> write_file(const std::filesystem::path& path, ByteView bytes, mode_t mode = 0600);

@@ -86,17 +86,12 @@ Result<std::uint64_t> copy_file(int source, int target, const FileEntry& entry,
   if (!S_ISREG(status.st_mode)) return Error{Code::InvalidArgument, "is no regular file"};
   COFFER_TRY(const UniqueFd out,
              open_beneath(target, entry.path, O_WRONLY | O_CREAT | O_EXCL, 0600));
-  ByteVector block(std::size_t{1} << 18);
   std::uint64_t copied = 0;
-  while (true) {
-    const ssize_t got = ::read(in.get(), block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error("read a file", errno);
-    if (got == 0) break;
-    copied += static_cast<std::uint64_t>(got);
+  COFFER_CHECK(for_each_piece(in.get(), "read a file", [&](ByteView piece) -> Result<> {
+    copied += piece.size();
     if (copied > bytes_left) return Error{Code::InvalidArgument, "a tree has too many bytes"};
-    COFFER_CHECK(write_all(out.get(), ByteView{block}.first(static_cast<std::size_t>(got))));
-  }
+    return write_all(out.get(), piece);
+  }));
   const mode_t mode = (status.st_mode & S_IXUSR) != 0 ? 0755 : 0644;
   if (::fchmod(out.get(), mode) != 0) return system_error("set a file's mode", errno);
   return copied;

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/io.h"
+
 namespace coffer::vault {
 
 Error system_error(std::string_view what) {
@@ -17,25 +19,14 @@ Error system_error(std::string_view what) {
 }
 
 Result<> write_all(int fd, ByteView bytes) {
-  while (!bytes.empty()) {
-    const ::ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return system_error("a file cannot be written");
-    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
-  }
+  if (!write_fully(fd, bytes)) return system_error("a file cannot be written");
   return {};
 }
 
 Result<std::size_t> read_into(int fd, std::span<std::byte> room) {
-  std::size_t have = 0;
-  while (have < room.size()) {
-    const ::ssize_t got = ::read(fd, room.data() + have, room.size() - have);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return system_error("a file cannot be read");
-    if (got == 0) break;
-    have += static_cast<std::size_t>(got);
-  }
-  return have;
+  const auto got = read_fully(fd, room);
+  if (!got) return system_error("a file cannot be read");
+  return *got;
 }
 
 Result<ByteVector> read_up_to(int fd, std::size_t length) {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "cell/detail/walls.h"
 #include "cell/kit/failure.h"
@@ -32,13 +33,7 @@ constexpr std::size_t kTailMax = 16384;
 constexpr int kCannotGoOn = 125;
 
 void send(const ByteVector& record) {
-  ByteView left{record};
-  while (!left.empty()) {
-    const ssize_t wrote = ::write(kLineFd, left.data(), left.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) ::_exit(kCannotGoOn);
-    left = left.subspan(static_cast<std::size_t>(wrote));
-  }
+  if (!write_fully(kLineFd, record)) ::_exit(kCannotGoOn);
 }
 
 std::optional<Config> read_config() {

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "base/file_path.h"
+#include "base/io.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "cell/kit/modes.h"
@@ -70,13 +71,8 @@ class Unpacker {
   }
 
   Result<> read_exactly(char* to, std::size_t length) {
-    while (length > 0) {
-      const ssize_t got = ::read(stream_, to, length);
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return refuse("the archive ends too early");
-      to += got;
-      length -= static_cast<std::size_t>(got);
-    }
+    const auto room = std::as_writable_bytes(std::span{to, length});
+    if (read_fully(stream_, room) != length) return refuse("the archive ends too early");
     return {};
   }
 

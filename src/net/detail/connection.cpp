@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/io.h"
 #include "base/text.h"
 
 namespace coffer::net::detail {
@@ -16,17 +17,6 @@ constexpr int kStepsPerTurn = 32;  // then other connections get theirs
 constexpr Refusal kTooSlow{408, "too_slow", "the request did not arrive in time"};
 constexpr Refusal kNoStorage{503, "no_storage", "the body could not be stored"};
 constexpr Refusal kDiskFull{503, "no_storage", "the disk is full: free some space, then try again"};
-
-bool write_fully(int fd, std::string_view bytes, std::uint64_t offset) {
-  while (!bytes.empty()) {
-    const auto put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-    offset += static_cast<std::uint64_t>(put);
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -339,7 +329,7 @@ bool Connection::deliver(std::string_view bytes) {
   }
   auto& file = std::get<IntoFile>(intake_);
   if (bytes.size() > file.bytes_max - received_) return false;
-  if (!write_fully(file.fd.get(), bytes, file.offset + received_)) {
+  if (!write_fully_at(file.fd.get(), bytes_of(bytes), file.offset + received_)) {
     (void)refuse(errno == ENOSPC || errno == EDQUOT ? kDiskFull : kNoStorage);
     return false;
   }
