@@ -199,6 +199,27 @@ Result<> add_grants(Site& site, const Caller& caller, Items& items) {
   return {};
 }
 
+Result<> add_revoked(Site& site, const Caller& caller, Items& items) {
+  COFFER_TRY(const auto rows,
+             site.db.rows("SELECT g.id, g.revoked, g.owner, d.name FROM grants g JOIN datasets d ON"
+                          " d.id = g.dataset JOIN grant_users u ON u.grant_digest = g.digest WHERE"
+                          " u.user = ?1 AND u.role = 'grantee' AND g.owner <> ?1 AND g.revoked >="
+                          " ?2 ORDER BY g.revoked DESC LIMIT ?3",
+                          {caller.user, site.now_ms() - kNewsMs, kItemsMax}));
+  for (const auto& row : rows) {
+    const std::string id = row.text(0);
+    items.push_back({.kind = "grant_revoked",
+                     .subject = id,
+                     .time = row.integer(1),
+                     .user = row.text(2),
+                     .dataset = row.text(3),
+                     .text = fmt::format("{} revoked {} on {}: its runs end, none starts",
+                                         row.text(2), id, row.text(3)),
+                     .next = "coffer grant show " + id});
+  }
+  return {};
+}
+
 Result<> add_limits(Site& site, const Caller& caller, Items& items) {
   COFFER_TRY(const auto rows, site.db.rows("SELECT id, name FROM datasets WHERE owner = ? AND"
                                            " limit_envelope <> '' LIMIT ?",
@@ -238,8 +259,8 @@ Result<> add_key_missing(Site& site, const Caller& caller, Items& items) {
 
 Result<Json> inbox(Site& site, const Caller& caller, const Page& page) {
   Items items;
-  for (const auto add :
-       {add_requests, add_held, add_verdicts, add_grants, add_limits, add_key_missing}) {
+  for (const auto add : {add_requests, add_held, add_verdicts, add_grants, add_revoked, add_limits,
+                         add_key_missing}) {
     COFFER_CHECK(add(site, caller, items));
   }
   std::sort(items.begin(), items.end(), [](const Item& a, const Item& b) {

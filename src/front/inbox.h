@@ -2,7 +2,8 @@
 // follows from requests, held outputs, events, grants and budgets as they are now.
 //
 // Kinds: request (to an owner), held (for an approver who has not spoken), released and refused (of
-// one's runs), grant_given, grant_expiring (within 14 days), budget (80 percent used), key_missing.
+// one's runs), grant_given, grant_revoked, grant_expiring (within 14 days), budget (80 percent
+// used), key_missing.
 // Invariants: items are newest first and have an id that stays while they do.
 // Errors: those of the database and the keeper. Thread-safety: the loop thread.
 #pragma once

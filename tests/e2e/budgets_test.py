@@ -139,7 +139,11 @@ class Quotes(Case):
 
     def test_quote_sees_what_the_grant_and_the_dataset_do_not_allow(self):
         program, revoked = WORLD.program(), WORLD.give()
+        self.assertIn(f"stew gave you {revoked}", self.accept(self.ada, "inbox"))
         self.accept(self.stew, f"grant revoke {revoked}")
+        news = self.accept(self.ada, "inbox")
+        self.assertIn(f"stew revoked {revoked} on clinic/people", news)
+        self.assertNotIn(f"stew gave you {revoked}", news)
         self.submit(self.ada, f"run {program} --grant {WORLD.give()}")
         asked = self.ada.ask(f"grant ask clinic/people --purpose p --program {WORLD.program(name='other')} --runs 5 --bits 500")
         pinned = self.stew.ask(f"grant give clinic/people --request {asked['id']} --purpose p --lane bounded --until {UNTIL} --program {asked['program']} --yes")["id"]

@@ -129,10 +129,6 @@ class Runs(Case):
         spent = [self.ada.ask(f"grant show {grant}")["spent"]["bits"] for grant in (one, two)]
         self.assertEqual(spent, [run["charged"]["bits"]] * 2, "a run is charged in full to every grant")
 
-    @unittest.skip("a grant ends with a day: none can be made here that ends within the test")
-    def test_an_expired_grant_is_refused(self):
-        pass
-
     def test_a_revoked_grant_ends_a_queued_run(self):
         cpus = self.cpus_of_the_machine()
         slow, quick = WORLD.program(sleep=4), WORLD.program()
