@@ -207,7 +207,7 @@ Result<> add_revoked(Site& site, const Caller& caller, Items& items) {
                           " ?2 ORDER BY g.revoked DESC LIMIT ?3",
                           {caller.user, site.now_ms() - kNewsMs, kItemsMax}));
   for (const auto& row : rows) {
-    const std::string id = row.text(0);
+    const std::string& id = row.text(0);
     items.push_back({.kind = "grant_revoked",
                      .subject = id,
                      .time = row.integer(1),
