@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/io.h"
+
 namespace coffer {
 namespace {
 
@@ -86,12 +88,7 @@ Result<> TreeWriter::begin(std::string_view path, FileMode mode) {
 }
 
 Result<> TreeWriter::write(ByteView bytes) {
-  while (!bytes.empty()) {
-    const ::ssize_t wrote = ::write(file_.get(), bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return refused("a file cannot be written", errno);
-    bytes = bytes.subspan(static_cast<std::size_t>(wrote));
-  }
+  if (!write_fully(file_.get(), bytes)) return refused("a file cannot be written", errno);
   return {};
 }
 

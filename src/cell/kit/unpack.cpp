@@ -199,7 +199,7 @@ class Unpacker {
       const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(left, block.size()));
       COFFER_CHECK(read_exactly(block.data(), step));
       const auto used = static_cast<std::size_t>(std::min<std::uint64_t>(kept, step));
-      if (::write(file.get(), block.data(), used) != static_cast<ssize_t>(used)) {
+      if (!write_fully(file.get(), std::as_bytes(std::span{block}.first(used)))) {
         return refuse("there is no room for it");
       }
       left -= step;
