@@ -41,6 +41,12 @@ Result<> give(const std::filesystem::path& path, uid_t uid, mode_t mode) {
   return {};
 }
 
+Result<> make_file(const std::filesystem::path& path) {
+  const UniqueFd file{::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  if (!file) return system_error("make " + path.string(), errno);
+  return {};
+}
+
 // As root: the front has a user of its own, who must be able to pass.
 Result<> check_way(const std::filesystem::path& data) {
   if (::geteuid() != 0) return {};
@@ -68,10 +74,10 @@ Result<> make_data_directory(const std::filesystem::path& data) {
     COFFER_CHECK(make_directories(path, place.mode));
     COFFER_CHECK(give(path, place.uid, place.mode));
   }
+  COFFER_CHECK(make_file(data / "lock"));
   // The front writes the first operator's token into it; only root or the same user can read it.
   const auto token = data / "operator.token";
-  const UniqueFd file{::open(token.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600)};
-  if (!file) return system_error("operator.token", errno);
+  COFFER_CHECK(make_file(token));
   return give(token, kFrontUid, 0600);
 }
 

@@ -20,8 +20,6 @@
 namespace coffer::app {
 namespace {
 
-constexpr int kControlFd = 3;
-
 int status_of(const char* name, const Result<>& served) {
   if (served) return 0;
   log_error(name, "process ends", served.error());
@@ -36,7 +34,8 @@ Result<> serve_keeper(const ServerOptions& options) {
   return keeper::serve(UniqueFd{kControlFd}, {.data = options.data,
                                               .origin = {},
                                               .master_key_command = options.master_key_command,
-                                              .identity = identity_of(kKeeperUid)});
+                                              .identity = identity_of(kKeeperUid),
+                                              .keep_fds = {kLockFd}});
 }
 
 // What starts cells keeps the rights to mount and to make namespaces, and loses the rest.

@@ -118,8 +118,8 @@ Result<> run(const Order& order) {
   const SystemClock clock;
   const auto& data = order.data;
   COFFER_CHECK(check_is_whole(data));
-  COFFER_TRY(const UniqueFd lock, lock_stopped(data));
-  COFFER_TRY(Stopped opened, open_stopped(data, order.master_key_command, clock));
+  COFFER_TRY(const DataLock lock, lock_data(data));
+  COFFER_TRY(Stopped opened, open_stopped(data, lock, order.master_key_command, clock));
   const Missing missing = compare(*opened.site);
   if (order.wish == Wish::Show) {
     show(missing, data);

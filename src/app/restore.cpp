@@ -205,9 +205,9 @@ Result<> verify_ledger(front::Site& site) {
   return {};
 }
 
-Result<Restored> open_and_verify(const Order& order, const BackupHead& head) {
+Result<Restored> open_and_verify(const Order& order, const DataLock& lock, const BackupHead& head) {
   const SystemClock clock;
-  COFFER_TRY(Stopped opened, open_stopped(order.data, order.master_key_command, clock));
+  COFFER_TRY(Stopped opened, open_stopped(order.data, lock, order.master_key_command, clock));
   auto& site = *opened.site;
   Restored out{.head = head, .counts = {}};
   COFFER_TRY(out.budgets, settle_budgets(site, order, head));
@@ -227,8 +227,7 @@ Result<Restored> run(const Order& order, cli::Terminal& terminal) {
   COFFER_CHECK(make_directories(order.data, 0755));
   COFFER_CHECK(write_text(order.data / kRestoreMark, order.backup.string() + "\n"));
   COFFER_CHECK(make_data_directory(order.data));
-  COFFER_CHECK(write_text(order.data / "lock", ""));
-  COFFER_TRY(const UniqueFd lock, lock_stopped(order.data));
+  COFFER_TRY(const DataLock lock, lock_data(order.data));
   const SystemClock clock;
   cli::ProgressLine progress{terminal, clock, "restore"};
   COFFER_CHECK(copy_state(order, head));
@@ -237,7 +236,7 @@ Result<Restored> run(const Order& order, cli::Terminal& terminal) {
   COFFER_CHECK(check_programs(order.data));
   COFFER_CHECK(unpack_environments(order.data));
   progress.step("ledger");
-  COFFER_TRY(Restored out, open_and_verify(order, head));
+  COFFER_TRY(Restored out, open_and_verify(order, lock, head));
   COFFER_CHECK(give_back_files(order.data));
   COFFER_TRY(const UniqueFd directory, open_directory(order.data));
   if (::syncfs(directory.get()) != 0) return system_error("sync the files", errno);

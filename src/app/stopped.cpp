@@ -1,8 +1,6 @@
 #include "app/stopped.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 
 #include <cstdio>
 
@@ -30,17 +28,7 @@ Result<> check_is_whole(const std::filesystem::path& data) {
   return {};
 }
 
-Result<UniqueFd> lock_stopped(const std::filesystem::path& data) {
-  UniqueFd lock{::open((data / "lock").c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
-  if (!lock) return Error{Code::NotFound, data.string() + " is no data directory of a server"};
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error{Code::FailedPrecondition, "a server runs on " + data.string() + ": stop it first"}
-        .as("server_running");
-  }
-  return lock;
-}
-
-Result<Stopped> open_stopped(const std::filesystem::path& data,
+Result<Stopped> open_stopped(const std::filesystem::path& data, const DataLock& lock,
                              const std::string& master_key_command, const Clock& clock) {
   COFFER_TRY(ChannelPair keeper_side, make_channel_pair());
   COFFER_TRY(auto keeper, Process::fork([&]() -> int {
@@ -49,7 +37,8 @@ Result<Stopped> open_stopped(const std::filesystem::path& data,
                                                  {.data = data,
                                                   .origin = {},
                                                   .master_key_command = master_key_command,
-                                                  .identity = identity_of(kKeeperUid)});
+                                                  .identity = identity_of(kKeeperUid),
+                                                  .keep_fds = {lock.processes.get()}});
                if (served) return 0;
                (void)std::fprintf(stderr, "keeper: %s\n", served.error().message.c_str());
                return 1;

@@ -1,13 +1,14 @@
-// A data directory on which no server runs: its lock, its keeper, its database opened beside.
+// A data directory on which no server runs: its keeper, its database opened beside.
 //
-// Errors: NotFound (no data directory), FailedPrecondition (a server runs on it), and those of the
-// keeper and the database when they are opened. Thread-safety: the main thread.
+// Errors: FailedPrecondition, and those of the keeper and the database when they are opened.
+// Thread-safety: the main thread.
 #pragma once
 
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "app/data_lock.h"
 #include "base/unique_fd.h"
 #include "front/site.h"
 #include "os/process.h"
@@ -21,16 +22,12 @@ inline constexpr const char* kRestoreMark = "restore.unfinished";
 // Errors: FailedPrecondition (the directory is a backup, or a restore that did not finish).
 Result<> check_is_whole(const std::filesystem::path& data);
 
-// The lock of a directory that a server had. Held until it is closed.
-Result<UniqueFd> lock_stopped(const std::filesystem::path& data);
-
 struct Stopped {
   UniqueFd keeper_control;
   Process keeper;
   std::unique_ptr<front::Site> site;
 };
-// With the lock held.
-Result<Stopped> open_stopped(const std::filesystem::path& data,
+Result<Stopped> open_stopped(const std::filesystem::path& data, const DataLock& lock,
                              const std::string& master_key_command, const Clock& clock);
 
 // "coffer recover: …" on stderr with code and next command; the exit status 1.

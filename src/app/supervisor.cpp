@@ -1,15 +1,13 @@
 #include "app/supervisor.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 
 #include <array>
 #include <deque>
 
+#include "app/data_lock.h"
 #include "app/identity.h"
 #include "app/stopped.h"
 #include "base/clock.h"
@@ -25,7 +23,6 @@ namespace {
 constexpr std::size_t kDeathsMax = 20;
 constexpr Duration kDeathsWindow = 60s;
 constexpr Duration kDrainPatience = 20s;
-constexpr int kControlFd = 3;
 
 struct Member {
   PeerTag tag;
@@ -43,20 +40,10 @@ constexpr std::array kPairs{
     Pair{PeerTag::Keeper, PeerTag::Front}, Pair{PeerTag::Keeper, PeerTag::Worker},
     Pair{PeerTag::Worker, PeerTag::Front}, Pair{PeerTag::Builder, PeerTag::Front}};
 
-Result<UniqueFd> lock_directory(const std::filesystem::path& data) {
-  UniqueFd lock{::open((data / "lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600)};
-  if (!lock) return system_error("the lock of the data directory", errno);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    return Error{Code::AlreadyExists, "another coffer server uses " + data.string()}.as(
-        "server_running");
-  }
-  return lock;
-}
-
 class Supervisor {
  public:
-  Supervisor(const ServerOptions& options, UniqueFd listener)
-      : options_(options), listener_(std::move(listener)) {}
+  Supervisor(const ServerOptions& options, DataLock lock, UniqueFd listener)
+      : options_(options), lock_(std::move(lock)), listener_(std::move(listener)) {}
 
   Result<> start() {
     for (auto& member : members_) COFFER_CHECK(spawn(member));
@@ -88,7 +75,8 @@ class Supervisor {
     SpawnOptions spawn{
         .program = "/proc/self/exe", .program_fd = -1, .argv = {"coffer-" + member.name}};
     for (auto& argument : to_arguments(options_)) spawn.argv.push_back(std::move(argument));
-    spawn.fds = {{control.second.get(), kControlFd}, {1, 1}, {2, 2}};
+    spawn.fds = {
+        {control.second.get(), kControlFd}, {lock_.processes.get(), kLockFd}, {1, 1}, {2, 2}};
     COFFER_TRY(auto process, Process::spawn(spawn));
     member.process.emplace(std::move(process));
     member.control = std::move(control.first);
@@ -162,6 +150,7 @@ class Supervisor {
 
   const ServerOptions& options_;
   SystemClock clock_;
+  DataLock lock_;
   UniqueFd listener_;
   std::array<Member, 4> members_{
       Member{PeerTag::Keeper, "keeper"}, Member{PeerTag::Worker, "worker"},
@@ -199,10 +188,10 @@ Result<> supervise(const ServerOptions& options) {
   }
   COFFER_CHECK(check_is_whole(options.data));
   COFFER_CHECK(make_data_directory(options.data));
-  COFFER_TRY(const UniqueFd lock, lock_directory(options.data));
+  COFFER_TRY(DataLock lock, lock_data(options.data));
   COFFER_TRY(UniqueFd listener, net::listen_on(options.listen));
   COFFER_TRY(const UniqueFd signals, signal_descriptor());
-  Supervisor supervisor{options, std::move(listener)};
+  Supervisor supervisor{options, std::move(lock), std::move(listener)};
   COFFER_CHECK(supervisor.start());
   return supervisor.watch(signals.get());
 }

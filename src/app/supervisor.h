@@ -4,8 +4,9 @@
 // nobody, and holds no key. A process that dies is started again and gets fresh connections to its
 // peers, who send their unanswered requests again. One that exits with kRefuses, or dies
 // more than kDeathsMax times within kDeathsWindow, ends the server.
-// Invariants: one server per data directory (a lock in it); no process outlives the supervisor.
-// Errors: AlreadyExists (another server has the directory), Unavailable (socket, directory,
+// Invariants: one server per data directory, and nothing left of the one before (data_lock.h); no
+// process outlives the supervisor.
+// Errors: those of the lock, AlreadyExists (the address is in use), Unavailable (socket, directory,
 // process), FailedPrecondition (a process refused to start; it said why on stderr).
 // Thread-safety: one thread. Source: protocol.md section 2.
 #pragma once
@@ -18,6 +19,10 @@
 #include "base/result.h"
 
 namespace coffer::app {
+
+// Descriptors that each process is started with.
+inline constexpr int kControlFd = 3;  // where connections to its peers arrive
+inline constexpr int kLockFd = 4;     // DataLock::processes: open as long as the process lives
 
 inline constexpr int kRefuses = 78;  // exit status: starting again would not help
 
@@ -36,7 +41,7 @@ struct ServerOptions {
 // Runs until SIGTERM or SIGINT (then drains) or until a process refuses.
 Result<> supervise(const ServerOptions& options);
 
-// One of the four, in a process of its own whose control socket is descriptor 3.
+// One of the four, in a process of its own.
 // The exit status of the process.
 int run_process(const std::string& name, const ServerOptions& options);
 

@@ -148,6 +148,7 @@ Result<> serve(UniqueFd control, const ServeOptions& options) {
   COFFER_TRY(auto socket, listen_on(directory / "keeper.sock"));
   std::vector<int> keep{0, 1, 2, control.get(), socket.get()};
   for (const int fd : keeper.fds()) keep.push_back(fd);
+  for (const int fd : options.keep_fds) keep.push_back(fd);
   COFFER_CHECK(confine_process(options, keep));
   Loop loop{std::move(keeper), std::move(control), std::move(socket)};
   return loop.run();

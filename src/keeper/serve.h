@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "os/confine.h"
@@ -26,6 +27,7 @@ struct ServeOptions {
   std::string origin;          // see Keeper::Options
   std::string master_key_command;
   std::optional<Identity> identity;  // as root: the uid to become
+  std::vector<int> keep_fds{};       // left open, and not used
   Confining confining{Confining::Full};
 };
 

@@ -1,4 +1,5 @@
 """Plays docs/operating.md: every line with a prompt is typed, what stands under it must be said. And the refusals at start."""
+import fcntl
 import os
 import pathlib
 import re
@@ -206,6 +207,13 @@ class RefusalsAtStart(unittest.TestCase):
         second.data = self.data
         self.assertIn(str(self.data), self.refused("server_running", second))
         self.server.stop()
+
+    def test_what_is_left_of_a_killed_server(self):
+        self.server.start()
+        self.server.stop()
+        with open(self.data / "lock.processes") as left:
+            fcntl.flock(left, fcntl.LOCK_EX)  # as a process does that a stuck disk keeps from ending
+            self.refused("server_ending")
 
     def test_no_tls_beyond_this_machine(self):
         done = subprocess.run([COFFER, "server", "--data", str(self.data), "--listen", "0.0.0.0:1"], capture_output=True, text=True)

@@ -1,5 +1,6 @@
 """Two servers on one directory: one serves, the other says so and disturbs nothing; of one that was killed the next takes over at once."""
 import concurrent.futures
+import fcntl
 import os
 import tempfile
 import time
@@ -11,6 +12,7 @@ from tiny import TinyWorld
 
 TOGETHER = 4  # servers started at the same moment
 ROUNDS = 8
+LOCK_FD = 4  # of DIR/lock.processes in each process
 
 
 class OneDirectory(unittest.TestCase):
@@ -59,6 +61,20 @@ class OneDirectory(unittest.TestCase):
             self.server.process.stdout.close()
             self.server.start()
         self.finish(told)
+
+    def test_each_process_holds_the_lock_that_the_next_server_waits_for(self):
+        lock = self.server.data / "lock.processes"
+        held = {name: lock.samefile(f"/proc/{pid}/fd/{LOCK_FD}") for name, pid in self.server.pids().items()}
+        self.assertEqual(held, dict.fromkeys(("keeper", "worker", "builder", "front"), True))
+        self.server.stop()
+        with open(lock) as left, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            fcntl.flock(left, fcntl.LOCK_EX)  # as a process does that a slow disk keeps from ending
+            started = pool.submit(self.server.start)
+            time.sleep(0.3)
+            self.assertFalse(started.done())
+            self.assertEqual(self.server.pids(), {})
+            fcntl.flock(left, fcntl.LOCK_UN)
+            self.assertIn("ready on", started.result())
 
     def submit(self):
         line = f"run {self.program} --grant {self.grant}"
