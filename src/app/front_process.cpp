@@ -82,9 +82,9 @@ Result<> write_operator_token(front::Site& site) {
   }
   if (!token) return {};
   const UniqueFd file{::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)};
-  if (!file) return system_error("operator.token", errno);
+  if (!file) return system_error("open operator.token", errno);
   COFFER_CHECK(write_all(file.get(), bytes_of(*token + "\n")));
-  if (::fsync(file.get()) != 0) return system_error("operator.token", errno);
+  if (::fsync(file.get()) != 0) return system_error("sync operator.token", errno);
   return {};
 }
 

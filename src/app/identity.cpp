@@ -33,10 +33,10 @@ constexpr std::array kPlaces{
 
 Result<> give(const std::filesystem::path& path, uid_t uid, mode_t mode) {
   if (::geteuid() == 0 && ::lchown(path.c_str(), uid, uid) != 0) {
-    return system_error("giving away " + path.filename().string(), errno);
+    return system_error("give away " + path.filename().string(), errno);
   }
   if (::chmod(path.c_str(), mode) != 0) {
-    return system_error("the mode of " + path.filename().string(), errno);
+    return system_error("set the mode of " + path.filename().string(), errno);
   }
   return {};
 }
@@ -89,7 +89,7 @@ Result<> give_back_files(const std::filesystem::path& data) {
     for (const auto& entry : entries) {
       if (::fchownat(directory.get(), entry.path.c_str(), kFrontUid, kFrontUid,
                      AT_SYMLINK_NOFOLLOW) != 0) {
-        return system_error("giving back " + entry.path, errno);
+        return system_error("give back " + entry.path, errno);
       }
     }
   }

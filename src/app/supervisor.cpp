@@ -60,7 +60,7 @@ class Supervisor {
         polled[i + 1] = {members_[i].process->pidfd(), POLLIN, 0};
       }
       if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) {
-        return system_error("waiting for the server's processes", errno);
+        return system_error("wait for the server's processes", errno);
       }
       if ((polled[0].revents & POLLIN) != 0) return drain();
       for (std::size_t i = 0; i < members_.size(); ++i) {
@@ -163,9 +163,9 @@ Result<UniqueFd> signal_descriptor() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGHUP);
-  if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return system_error("signals", errno);
+  if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) return system_error("block signals", errno);
   UniqueFd fd{::signalfd(-1, &signals, SFD_CLOEXEC)};
-  if (!fd) return system_error("signals", errno);
+  if (!fd) return system_error("receive signals", errno);
   return fd;
 }
 

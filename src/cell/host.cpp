@@ -106,7 +106,7 @@ Result<std::vector<std::string>> permit_namespaces() {
     const auto value = read_text(setting.file, 64);
     if (!value || trim(*value) != setting.refuses) continue;
     const UniqueFd file{::open(setting.file, O_WRONLY | O_CLOEXEC)};
-    if (!file) return system_error(setting.name, errno);
+    if (!file) return system_error(std::string("change ") + setting.name, errno);
     COFFER_CHECK(write_all(file.get(), bytes_of(setting.permits)));
     lines += fmt::format("{} = {}\n", setting.name, setting.permits);
     done.push_back(

@@ -27,7 +27,7 @@ struct EnvironmentOptions {
 // Before it is sent: it may take an hour.
 Result<> check_archive(const std::string& path, int fd) {
   struct stat facts {};
-  if (::fstat(fd, &facts) != 0) return system_error(printable(path), errno);
+  if (::fstat(fd, &facts) != 0) return system_error("read " + printable(path), errno);
   if (static_cast<std::uint64_t>(facts.st_size) <= env::kArchiveMax) return {};
   return refused("archive_too_large", printable(path, 80) + " has " +
                                           render_size(static_cast<std::uint64_t>(facts.st_size)) +

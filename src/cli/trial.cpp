@@ -1,7 +1,6 @@
 #include "cli/trial.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 
 #include <cerrno>
 
@@ -12,6 +11,7 @@
 #include "gate/canonical.h"
 #include "gate/judge.h"
 #include "gate/reply.h"
+#include "os/files.h"
 #include "twin/twin.h"
 
 namespace coffer::cli {
@@ -90,14 +90,6 @@ cell::ProgramCell program_cell(const Setup& setup) {
           .ids = setup.ids};
 }
 
-Result<UniqueFd> memory_file(std::string_view content) {
-  UniqueFd fd{::memfd_create("reply", MFD_CLOEXEC)};
-  if (!fd) return system_error("a file in memory", errno);
-  COFFER_CHECK(coffer::write_all(fd.get(), bytes_of(content)));
-  if (::lseek(fd.get(), 0, SEEK_SET) < 0) return system_error("a file in memory", errno);
-  return fd;
-}
-
 ByteVector vector_of(std::string_view text) {
   const ByteView bytes = bytes_of(text);
   return {bytes.begin(), bytes.end()};
@@ -116,7 +108,7 @@ Result<std::vector<gate::Finding>> judge(const cell::Launcher& launcher, cell::S
       gate::judge_memory(outputs, setup.manifest.resources.output_bytes) + kSlack;
   question.ids = setup.ids;
   COFFER_TRY(const auto answer, launcher.ask(stage, std::move(question)));
-  COFFER_TRY(const UniqueFd reply, memory_file(answer.text));
+  COFFER_TRY(const UniqueFd reply, sealed_memory_file("reply", bytes_of(answer.text)));
   return gate::read_reply(reply.get(), outputs);
 }
 
@@ -177,7 +169,7 @@ Result<> write_judged(const cell::Launcher& launcher, cell::Stage& stage, const 
                gate::Canonical::decode(setup.manifest.outputs[i], std::move(findings[i].object)));
     const fs::path path = setup.canonical / canonical.file_name();
     const UniqueFd fd{::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644)};
-    if (!fd) return system_error("a canonical file", errno);
+    if (!fd) return system_error("make a canonical file", errno);
     COFFER_CHECK(canonical.write_to(fd.get()));
   }
   COFFER_TRY(const auto evidence, examine(launcher, stage, setup));

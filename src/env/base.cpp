@@ -133,7 +133,7 @@ Result<std::vector<std::string>> simulate(const Job& job, const std::vector<std:
   for (const auto& [name, value] : clean.variables) options.env->push_back(name + "=" + value);
   const fs::path file = job.work / "plan";
   const UniqueFd out{::open(file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-  if (!out) return system_error("plan of the base", errno);
+  if (!out) return system_error("keep the plan of the base", errno);
   options.fds = {{out.get(), 1}, {out.get(), 2}};
   auto process = Process::spawn(options);
   if (!process && process.error().code == Code::NotFound) {

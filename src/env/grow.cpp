@@ -31,7 +31,7 @@ Result<Place> place_of(int root, const std::string& path) {
 
 Error failed(const Entry& entry, int error_number) {
   if (error_number == EEXIST) return {Code::Corrupt, "tar: twice: " + printable(entry.path)};
-  return system_error("a file of the environment", error_number);
+  return system_error("write a file of the environment", error_number);
 }
 
 bool all_zero(ByteView bytes) {
@@ -43,7 +43,7 @@ Result<> write_sparse(int file, ByteView bytes) {
     const ByteView part = bytes.first(std::min(bytes.size(), kHole));
     if (part.size() == kHole && all_zero(part)) {
       if (::lseek(file, static_cast<off_t>(kHole), SEEK_CUR) < 0) {
-        return system_error("a file of the environment", errno);
+        return system_error("write a file of the environment", errno);
       }
     } else {
       COFFER_CHECK(write_all(file, part));
@@ -65,7 +65,7 @@ Result<> grow_file(TarReader& reader, const Place& place, const Entry& entry) {
   }
   if (::ftruncate(file.get(), static_cast<off_t>(entry.size)) != 0 ||
       ::fchmod(file.get(), entry.mode) != 0) {
-    return system_error("a file of the environment", errno);
+    return system_error("write a file of the environment", errno);
   }
   return {};
 }

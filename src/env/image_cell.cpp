@@ -73,7 +73,7 @@ struct Pipe {
 };
 Result<Pipe> make_pipe() {
   std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return system_error("pipe", errno);
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return system_error("make a pipe", errno);
   return Pipe{UniqueFd{ends[0]}, UniqueFd{ends[1]}};
 }
 

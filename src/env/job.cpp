@@ -161,7 +161,7 @@ Result<> prepare(const Job& job) {
   }
   struct statvfs status {};
   if (::statvfs(job.work.c_str(), &status) != 0)
-    return system_error("environment directory", errno);
+    return system_error("ask what is free for environments", errno);
   if (std::uint64_t{status.f_bavail} * status.f_frsize < kFreeMin) {
     return Error{Code::Unavailable, "less than 1GiB is free for environments; make room first"};
   }
@@ -172,7 +172,7 @@ Result<> prepare(const Job& job) {
 
 Result<> run_on_host(const Job& job, const HostCommand& command) {
   const UniqueFd log{::open(job.log().c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644)};
-  if (!log) return system_error("log of the build", errno);
+  if (!log) return system_error("open the log of the build", errno);
   SpawnOptions options{.program = command.argv.front(), .argv = command.argv};
   options.env = command.env;
   for (const auto& [name, value] : job.variables) options.env->push_back(name + "=" + value);

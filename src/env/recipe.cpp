@@ -127,7 +127,7 @@ class Making {
   Result<> make_directories_inside(const char* name) {
     COFFER_TRY(const UniqueFd root, open_directory(job_.root()));
     if (::mkdirat(root.get(), name, 0755) != 0 && errno != EEXIST) {
-      return system_error("a directory of the environment", errno);
+      return system_error("make a directory of the environment", errno);
     }
     return {};
   }
@@ -249,7 +249,7 @@ class Making {
         COFFER_CHECK(remove_tree(job_.work / name));
       }
       if (::rename(job_.work.c_str(), target.c_str()) != 0) {
-        return system_error("environment directory", errno);
+        return system_error("make the directory of the environment", errno);
       }
       COFFER_CHECK(sync_directory(workshop_.environments));
       return made;

@@ -47,7 +47,7 @@ class ArchiveSink final : public HashSink {
   static Result<std::unique_ptr<ArchiveSink>> open(const std::filesystem::path& path) {
     UniqueFd file{
         ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644)};
-    if (!file) return system_error("archive of the environment", errno);
+    if (!file) return system_error("make the archive of the environment", errno);
     return std::make_unique<ArchiveSink>(std::move(file));
   }
   Result<> write(ByteView bytes) override {
@@ -58,7 +58,8 @@ class ArchiveSink final : public HashSink {
   Result<> write_aside(ByteView bytes) { return compress(bytes, ZSTD_e_continue); }
   Result<> close() {
     COFFER_CHECK(compress({}, ZSTD_e_end));
-    if (::fsync(file_.get()) != 0) return system_error("archive of the environment", errno);
+    if (::fsync(file_.get()) != 0)
+      return system_error("sync the archive of the environment", errno);
     return {};
   }
   explicit ArchiveSink(UniqueFd file)
@@ -90,7 +91,7 @@ Result<std::string> link_target(int root, const std::string& path) {
   // The walk followed no link, so every parent is a directory of the tree.
   std::string target(kPathMax + 1, '\0');
   const ssize_t length = ::readlinkat(root, path.c_str(), target.data(), target.size());
-  if (length < 0) return system_error("a link of the environment", errno);
+  if (length < 0) return system_error("read a link of the environment", errno);
   if (static_cast<std::size_t>(length) > kPathMax) {
     return Error{Code::InvalidArgument, "environment: a link target above 4096 bytes"};
   }
@@ -105,7 +106,7 @@ Result<> write_content(int root, const Entry& entry, Sink& sink) {
   while (left > 0) {
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()));
     const ssize_t got = ::read(file.get(), buffer.data(), wanted);
-    if (got < 0) return system_error("a file of the environment", errno);
+    if (got < 0) return system_error("read a file of the environment", errno);
     if (got == 0) return Error{Code::Unavailable, "environment: a file changed while it was read"};
     COFFER_CHECK(sink.write(std::span{buffer}.first(static_cast<std::size_t>(got))));
     left -= static_cast<std::uint64_t>(got);
@@ -116,7 +117,7 @@ Result<> write_content(int root, const Entry& entry, Sink& sink) {
 Result<Entry> entry_at(int root, const FileEntry& found) {
   struct stat status {};
   if (::fstatat(root, found.path.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-    return system_error("a file of the environment", errno);
+    return system_error("read a file of the environment", errno);
   }
   Entry entry{.path = found.path};
   entry.mode = S_ISLNK(status.st_mode) ? 0777 : status.st_mode & 07777;
@@ -210,14 +211,14 @@ Result<> normalise_modes(const std::filesystem::path& root) {
     if (file.kind == FileKind::Link) continue;
     if (file.kind == FileKind::Other) {
       if (::unlinkat(directory.get(), file.path.c_str(), 0) != 0) {
-        return system_error("a special file of the environment", errno);
+        return system_error("remove a special file of the environment", errno);
       }
       continue;
     }
     const bool runs = file.kind == FileKind::Directory || (file.mode & 0100) != 0;
     const mode_t wanted = runs ? 0755 : 0644;
     if (file.mode != wanted && ::fchmodat(directory.get(), file.path.c_str(), wanted, 0) != 0) {
-      return system_error("the mode of a file of the environment", errno);
+      return system_error("set the mode of a file of the environment", errno);
     }
   }
   return {};

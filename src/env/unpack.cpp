@@ -25,7 +25,7 @@ class ArchiveSource {
  public:
   static Result<ArchiveSource> open(const std::filesystem::path& path) {
     UniqueFd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (!file) return system_error("archive of the environment", errno);
+    if (!file) return system_error("open the archive of the environment", errno);
     return ArchiveSource{std::move(file)};
   }
   Result<std::size_t> pull(std::span<std::byte> into) {
@@ -66,7 +66,7 @@ class ArchiveSource {
     while (out.pos == 0) {
       if (in_.pos == in_.size && !ended_) {
         const ssize_t got = ::read(file_.get(), buffer_.data(), buffer_.size());
-        if (got < 0) return system_error("archive of the environment", errno);
+        if (got < 0) return system_error("read the archive of the environment", errno);
         ended_ = got == 0;
         in_ = {buffer_.data(), static_cast<std::size_t>(got), 0};
       }
@@ -106,7 +106,8 @@ Result<Unpacked> unpack_into(ArchiveSource& source, const std::filesystem::path&
 Result<Unpacked> unpack(const std::filesystem::path& archive, const std::filesystem::path& root,
                         const Digest& wanted, const UnpackLimits& limits) {
   COFFER_TRY(ArchiveSource source, ArchiveSource::open(archive));
-  if (::mkdir(root.c_str(), 0755) != 0) return system_error("directory of the environment", errno);
+  if (::mkdir(root.c_str(), 0755) != 0)
+    return system_error("make the directory of the environment", errno);
   auto unpacked = unpack_into(source, root, limits);
   if (unpacked) unpacked.value().sealed.digest = source.digest();
   if (unpacked && unpacked.value().sealed.digest != wanted) {

@@ -136,7 +136,7 @@ Result<> Worklist::start(const Build& build) {
   COFFER_CHECK(write_text(work / "scratch/log", "", 0644));
   // Opened before anything from outside runs: whatever is done to the name later, this is the log.
   UniqueFd log{::open((work / "scratch/log").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (!log) return system_error("log of the build", errno);
+  if (!log) return system_error("open the log of the build", errno);
   COFFER_TRY(ChannelPair ends, make_channel_pair());
   COFFER_TRY(Process process, Process::fork([&] {
                ends.first.reset();

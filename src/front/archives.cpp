@@ -49,7 +49,7 @@ Result<> keep_archive(Site& site, const Caller& caller, const std::string& uploa
                       const Digest& archive) {
   COFFER_TRY(const UniqueFd whole, open_upload(site, caller, upload));
   struct stat facts {};
-  if (::fstat(whole.get(), &facts) != 0) return system_error("an upload", errno);
+  if (::fstat(whole.get(), &facts) != 0) return system_error("read an upload", errno);
   if (static_cast<std::uint64_t>(facts.st_size) > env::kArchiveMax) {
     return Error{Code::InvalidArgument,
                  "an OCI archive has at most " + render_size(env::kArchiveMax)}
@@ -59,7 +59,7 @@ Result<> keep_archive(Site& site, const Caller& caller, const std::string& uploa
   }
   const std::string from = site.uploads() + "/" + upload;
   if (::rename(from.c_str(), path_of(site, archive).c_str()) != 0) {
-    return system_error("an upload", errno);
+    return system_error("keep an upload", errno);
   }
   use_up(site, upload);
   return {};

@@ -22,7 +22,7 @@ struct Pipe {
 
 Result<Pipe> make_pipe() {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("a pipe for notices", errno);
+  if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("make a pipe for notices", errno);
   return Pipe{UniqueFd{ends[0]}, UniqueFd{ends[1]}};
 }
 
@@ -68,7 +68,8 @@ Result<Notifier> Notifier::start(const std::string& command, std::optional<Ident
                pipe.in.reset();
                return run_notices(pipe.out.get(), command, identity);
              }));
-  if (::fcntl(pipe.in.get(), F_SETFL, O_NONBLOCK) != 0) return system_error("notices", errno);
+  if (::fcntl(pipe.in.get(), F_SETFL, O_NONBLOCK) != 0)
+    return system_error("make a pipe for notices", errno);
   return Notifier{std::move(process), std::move(pipe.in)};
 }
 

@@ -57,7 +57,7 @@ Result<Json> create_upload(Site& site, const Caller& caller, std::uint64_t lengt
   const std::string id = "up_" + base32(random_bytes(10));
   const UniqueFd file{
       ::open(path_of(site, id).c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600)};
-  if (!file) return system_error("an upload", errno);
+  if (!file) return system_error("make an upload", errno);
   if (auto kept = site.db.run("INSERT INTO uploads(id, user, length, created) VALUES(?,?,?,?)",
                               {id, caller.user, static_cast<std::int64_t>(length), site.now_ms()});
       !kept) {
@@ -89,13 +89,13 @@ Result<UploadEnd> open_upload_end(Site& site, const Caller& caller, const std::s
         .above(std::to_string(upload.offset));
   }
   UniqueFd fd{::open(path_of(site, id).c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (!fd) return system_error("an upload", errno);
+  if (!fd) return system_error("open an upload", errno);
   return UploadEnd{std::move(fd), offset, std::min(upload.length - offset, kPatchMax)};
 }
 
 Result<Json> appended_to_upload(Site& site, const Caller& caller, const std::string& id) {
   const UniqueFd fd{::open(path_of(site, id).c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (!fd || ::fdatasync(fd.get()) != 0) return system_error("an upload", errno);
+  if (!fd || ::fdatasync(fd.get()) != 0) return system_error("sync an upload", errno);
   return show_upload(site, caller, id);
 }
 
@@ -107,7 +107,7 @@ Result<UniqueFd> open_upload(Site& site, const Caller& caller, const std::string
         .as("upload_incomplete");
   }
   UniqueFd fd{::open(path_of(site, id).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
-  if (!fd) return system_error("an upload", errno);
+  if (!fd) return system_error("open an upload", errno);
   return fd;
 }
 

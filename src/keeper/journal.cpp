@@ -51,7 +51,7 @@ Result<Journal> Journal::open(const std::filesystem::path& path, const Key& mac_
                               const Each& each) {
   if (!std::filesystem::exists(path)) COFFER_CHECK(write_text(path, kMagic));
   UniqueFd file{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW)};
-  if (!file) return system_error("journal", errno);
+  if (!file) return system_error("open the journal", errno);
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
     return Error{Code::FailedPrecondition, "journal: another keeper has it"};
   }
@@ -77,7 +77,7 @@ Digest Journal::frame_mac(ByteView payload) const {
 
 Result<> Journal::read_all(const Each& each) {
   struct stat status {};
-  if (::fstat(file_.get(), &status) != 0) return system_error("journal", errno);
+  if (::fstat(file_.get(), &status) != 0) return system_error("read the journal", errno);
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (size < kMagic.size()) return corrupt(0, "no journal of ours");
   COFFER_TRY(const ByteVector magic, read_at(0, kMagic.size()));
@@ -96,7 +96,7 @@ Result<> Journal::read_all(const Each& each) {
   if (end_ == size) return {};
   log_line("keeper", "journal: a last write was cut short", {{"at", end_}, {"bytes", size - end_}});
   if (::ftruncate(file_.get(), static_cast<off_t>(end_)) != 0 || ::fsync(file_.get()) != 0) {
-    return system_error("journal", errno);
+    return system_error("cut the journal", errno);
   }
   return {};
 }
@@ -197,7 +197,7 @@ Result<bool> Journal::is_unwritten(std::uint64_t from, std::uint64_t size) const
 }
 
 Result<ByteVector> Journal::read_at(std::uint64_t offset, std::uint64_t length) const {
-  return read_extent(file_.get(), {offset, length}, "journal");
+  return read_extent(file_.get(), {offset, length}, "the journal");
 }
 
 // Its length stands before it.
@@ -212,8 +212,8 @@ Result<ByteVector> Journal::read_body(std::uint64_t body_offset) const {
 // ----------------------------------------------------------------------------------------
 
 Result<> Journal::write_at(std::uint64_t offset, ByteView bytes) const {
-  COFFER_CHECK(write_bytes_at(file_.get(), offset, bytes, "journal"));
-  if (::fdatasync(file_.get()) != 0) return system_error("journal", errno);
+  COFFER_CHECK(write_bytes_at(file_.get(), offset, bytes, "the journal"));
+  if (::fdatasync(file_.get()) != 0) return system_error("sync the journal", errno);
   return {};
 }
 

@@ -38,10 +38,10 @@ Result<UniqueFd> listen_on(const std::filesystem::path& path) {
   std::copy(text.begin(), text.end(), address.sun_path);
   (void)::unlink(text.c_str());  // of a keeper before us; the journal's lock keeps us one
   UniqueFd socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (!socket) return system_error("keeper.sock", errno);
+  if (!socket) return system_error("make keeper.sock", errno);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
       ::chmod(text.c_str(), 0666) != 0 || ::listen(socket.get(), 16) != 0) {
-    return system_error("keeper.sock", errno);
+    return system_error("listen on keeper.sock", errno);
   }
   return socket;
 }
@@ -66,7 +66,7 @@ class Loop {
       auto polled = watched();
       if (::poll(polled.data(), polled.size(), -1) < 0) {
         if (errno == EINTR) continue;
-        return system_error("poll", errno);
+        return system_error("wait for requests", errno);
       }
       if (polled[0].revents != 0 && !accept_peer()) return {};
       if (polled[1].revents != 0) accept_socket();

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include "gate/judge.h"
 #include "gate/reply.h"
@@ -14,14 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kJudgeSlack = 128ULL << 20;
-
-Result<UniqueFd> memory_file(std::string_view content) {
-  UniqueFd fd{::memfd_create("reply", MFD_CLOEXEC)};
-  if (!fd) return system_error("a file in memory", errno);
-  COFFER_CHECK(write_all(fd.get(), bytes_of(content)));
-  if (::lseek(fd.get(), 0, SEEK_SET) < 0) return system_error("a file in memory", errno);
-  return fd;
-}
 
 // What the judge cell finds: a refusal or a bit string for each output.
 Result<std::vector<gate::Finding>> find(Judging& judging) {
@@ -40,7 +31,7 @@ Result<std::vector<gate::Finding>> find(Judging& judging) {
       program::judging_allowance_s(judging.run.resources.output_bytes) * 10 + 60};
   question.ids = judging.place.ids;
   COFFER_TRY(const auto answer, judging.place.launcher.ask(judging.stage, std::move(question)));
-  COFFER_TRY(const UniqueFd reply, memory_file(answer.text));
+  COFFER_TRY(const UniqueFd reply, sealed_memory_file("reply", bytes_of(answer.text)));
   return gate::read_reply(reply.get(), judging.outputs);
 }
 
@@ -73,7 +64,7 @@ Result<> write_canonical(const fs::path& folder, const std::vector<Decoded>& dec
     if (!one.canonical) continue;
     const auto path = folder / one.canonical->file_name();
     const UniqueFd fd{::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644)};
-    if (!fd) return system_error("a canonical file", errno);
+    if (!fd) return system_error("make a canonical file", errno);
     COFFER_CHECK(one.canonical->write_to(fd.get()));
   }
   return {};

@@ -36,7 +36,7 @@ Result<Unpacked> unpack(const UnpackPlace& place, const Unpack& order, cell::Sta
   COFFER_TRY(const UniqueFd directory, open_directory(fresh));
   COFFER_CHECK(copy_tree(answer.out.get(), directory.get(), {.bytes_max = program::kTreeBytesMax}));
   if (::rename(fresh.c_str(), target.c_str()) != 0 && errno != ENOTEMPTY && errno != EEXIST) {
-    return system_error("the program's directory", errno);
+    return system_error("make the program's directory", errno);
   }
   COFFER_CHECK(sync_directory(place.data / "programs"));
   return done;
