@@ -184,7 +184,7 @@ def api(directory, quick):
                                            lambda: wrk(f"{site.server.url}/v1/whoami", seconds, token), lambda: wrk(f"{peer.url}/version", seconds))
         theirs = Figure(theirs, "1/s")
         rows.append(Row("GET /v1/version, 16 connections", Figure(ours, "1/s"), "nginx, a file of that size", theirs, ">= 0.6x"))
-        rows.append(Row("GET /v1/whoami with a token, 16 connections", Figure(with_token, "1/s"), "nginx, a file of that size", theirs))
+        rows.append(Row("GET /v1/whoami with a token, 16 connections", Figure(with_token, "1/s"), "nginx, a file of that size", theirs, ">= 0.6x"))
 
         # What is served is the file as it lies there: for this figure one of the wanted size.
         archive, size = site.environment / "env.tar.zst", PIECE * pieces

@@ -196,6 +196,7 @@ Result<std::optional<Row>> Database::row(std::string_view sql,
 }
 
 std::int64_t Database::changes() const { return sqlite3_changes64(impl_->handle.get()); }
+std::int64_t Database::changes_ever() const { return sqlite3_total_changes64(impl_->handle.get()); }
 std::int64_t Database::last_id() const { return sqlite3_last_insert_rowid(impl_->handle.get()); }
 
 std::int64_t Row::integer(std::size_t column) const {

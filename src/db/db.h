@@ -61,6 +61,9 @@ class Database {
   // Rows changed by the last statement.
   std::int64_t changes() const;
   std::int64_t last_id() const;
+  // Rows that this connection has changed since it was opened, those rolled back among them: as
+  // long as it stays, and nobody else writes, an answer outside a transaction stays true.
+  std::int64_t changes_ever() const;
 
  private:
   friend class Transaction;

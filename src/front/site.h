@@ -35,6 +35,13 @@ struct Caller {
   bool is(std::string_view role) const;
 };
 
+// Callers by the hash of their token: asked of the database once, as long as nothing changes in it.
+struct KnownCallers {
+  static constexpr std::size_t kMax = 1000;
+  std::int64_t as_of{0};  // Database::changes_ever()
+  std::map<Digest, Caller> by_token;
+};
+
 // What runs may take of this machine in all.
 struct Capacity {
   std::uint32_t cpus{1};
@@ -83,6 +90,7 @@ struct Site {
   // Who waits for a program to be unpacked, by upload id.
   std::multimap<std::string, JsonReply> unpacking;
   Quotas quotas;
+  KnownCallers known_callers;
   std::map<std::string, std::uint64_t> stored;  // bytes in the vault, by dataset id
   void count_stored(const std::string& dataset, std::int64_t change);
   std::deque<ArchiveUnderWay> archives;

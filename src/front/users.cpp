@@ -19,10 +19,9 @@ std::string new_token(const Site& site) {
   return "cft_" + base32(random_bytes(20)) + "_" + keeper_fingerprint(site);
 }
 
-ByteVector hash_of(std::string_view token) {
-  const Digest digest = sha256(token);
-  return {digest.bytes.begin(), digest.bytes.end()};
-}
+ByteVector stored(const Digest& hash) { return {hash.bytes.begin(), hash.bytes.end()}; }
+
+ByteVector hash_of(std::string_view token) { return stored(sha256(token)); }
 
 Json roles_json(const std::string& joined) { return Json{split(joined, ',')}; }
 
@@ -104,16 +103,25 @@ Json page_json(Json::Array items, const Page& page,
 }
 
 Result<Caller> authenticate(Site& site, std::string_view token) {
+  auto& known = site.known_callers;
+  if (const auto now = site.db.changes_ever();
+      known.as_of != now || known.by_token.size() >= KnownCallers::kMax) {
+    known = {.as_of = now, .by_token = {}};
+  }
+  const Digest hash = sha256(token);
+  if (const auto found = known.by_token.find(hash); found != known.by_token.end()) {
+    return found->second;
+  }
   COFFER_TRY(const auto row,
              site.db.row("SELECT name, roles FROM users WHERE token_hash = ? AND removed"
                          " IS NULL",
-                         {hash_of(token)}));
+                         {stored(hash)}));
   if (!row) {
     return Error{Code::Denied, "the token is unknown or was replaced"}
         .as("unauthenticated")
         .then("coffer login URL --token -");
   }
-  return Caller{row->text(0), split(row->text(1), ',')};
+  return known.by_token.emplace(hash, Caller{row->text(0), split(row->text(1), ',')}).first->second;
 }
 
 Result<std::optional<std::string>> first_operator(Site& site) {

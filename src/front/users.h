@@ -11,7 +11,7 @@
 
 namespace coffer::front {
 
-// The caller of a token, or Denied with rule `unauthenticated`.
+// The caller of a token, or Denied with rule `unauthenticated`. Not within a transaction.
 Result<Caller> authenticate(Site& site, std::string_view token);
 
 // Makes the first operator when there is no user yet; the token to write into operator.token.
