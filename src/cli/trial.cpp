@@ -1,16 +1,10 @@
 #include "cli/trial.h"
 
-#include <fcntl.h>
-
-#include <cerrno>
-
 #include "base/wire.h"
 #include "cli/files.h"
 #include "cli/local.h"
 #include "cli/problem.h"
-#include "gate/canonical.h"
-#include "gate/judge.h"
-#include "gate/reply.h"
+#include "judging/judging.h"
 #include "os/files.h"
 #include "twin/twin.h"
 
@@ -19,7 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kSlack = 128ULL << 20;
 constexpr std::uint32_t kCellSlot = 4000;  // beyond those of a server on the same machine
 constexpr std::size_t kSaidMax = 1 << 20;
 
@@ -90,59 +83,6 @@ cell::ProgramCell program_cell(const Setup& setup) {
           .ids = setup.ids};
 }
 
-ByteVector vector_of(std::string_view text) {
-  const ByteView bytes = bytes_of(text);
-  return {bytes.begin(), bytes.end()};
-}
-
-Result<std::vector<gate::Finding>> judge(const cell::Launcher& launcher, cell::Stage& stage,
-                                         const Setup& setup, const fs::path& out) {
-  const auto& outputs = setup.manifest.outputs;
-  cell::Launcher::Question question;
-  question.kit = cell::Kit::Judge;
-  question.args = {"/out"};
-  question.binds.push_back({.source = out, .target = "/out", .origin = cell::BindOrigin::Private});
-  question.input = vector_of(program::declaration_json(outputs).canonical());
-  question.answer_max = static_cast<std::size_t>(gate::reply_bytes_max(outputs));
-  question.resources.memory_bytes =
-      gate::judge_memory(outputs, setup.manifest.resources.output_bytes) + kSlack;
-  question.ids = setup.ids;
-  COFFER_TRY(const auto answer, launcher.ask(stage, std::move(question)));
-  COFFER_TRY(const UniqueFd reply, sealed_memory_file("reply", bytes_of(answer.text)));
-  return gate::read_reply(reply.get(), outputs);
-}
-
-Result<std::vector<gate::Evidence>> examine(const cell::Launcher& launcher, cell::Stage& stage,
-                                            const Setup& setup) {
-  const auto& outputs = setup.manifest.outputs;
-  std::vector<gate::Evidence> found(outputs.size());
-  if (setup.protected_inputs.empty() || outputs.empty()) return found;
-  Json inputs = Json::object({});
-  for (const auto& input : setup.protected_inputs) inputs.set(input.alias, input.card);
-  cell::Launcher::Question question;
-  question.kit = cell::Kit::Evidence;
-  question.args = {"/inputs", "/canonical"};
-  question.binds = {{.source = setup.inputs, .target = "/inputs"},
-                    {.source = setup.canonical, .target = "/canonical"}};
-  question.input =
-      vector_of(Json::object({{"outputs", program::declaration_json(outputs)}, {"inputs", inputs}})
-                    .canonical());
-  question.answer_max = gate::kEvidenceBytes * outputs.size();
-  question.resources.memory_bytes = gate::evidence_memory(outputs) + kSlack;
-  question.resources.time = std::chrono::hours{1};
-  question.ids = setup.ids;
-  COFFER_TRY(const auto answer, launcher.ask(stage, std::move(question)));
-  const ByteView bytes = bytes_of(answer.text);
-  if (bytes.size() != gate::kEvidenceBytes * outputs.size()) {
-    return Error{Code::Corrupt, "the evidence cell answered something else"};
-  }
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    COFFER_TRY(found[i],
-               gate::parse_evidence(bytes.subspan(i * gate::kEvidenceBytes, gate::kEvidenceBytes)));
-  }
-  return found;
-}
-
 // The regular files of /out come out for `check`; the names of everything else too.
 Result<> collect(const cell::Ended& ended, const Setup& setup, WireWriter& out) {
   COFFER_TRY(const auto entries, walk(ended.out.get()));
@@ -160,19 +100,21 @@ Result<> collect(const cell::Ended& ended, const Setup& setup, WireWriter& out) 
 
 Result<> write_judged(const cell::Launcher& launcher, cell::Stage& stage, const Setup& setup,
                       const fs::path& out_path, WireWriter& out) {
-  COFFER_TRY(auto findings, judge(launcher, stage, setup, out_path));
-  for (std::size_t i = 0; i < findings.size(); ++i) {
-    out.u8(findings[i].refusal ? static_cast<std::uint8_t>(*findings[i].refusal) : 0xFF);
-    out.u64(findings[i].object.length);
-    if (findings[i].refusal) continue;
-    COFFER_TRY(const auto canonical,
-               gate::Canonical::decode(setup.manifest.outputs[i], std::move(findings[i].object)));
-    const fs::path path = setup.canonical / canonical.file_name();
-    const UniqueFd fd{::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644)};
-    if (!fd) return system_error("make a canonical file", errno);
-    COFFER_CHECK(canonical.write_to(fd.get()));
+  const auto& outputs = setup.manifest.outputs;
+  const judging::Cells cells{launcher, stage, setup.ids};
+  COFFER_TRY(const auto judged,
+             judging::judge(cells, out_path, outputs, setup.manifest.resources.output_bytes));
+  for (const auto& one : judged) {
+    out.u8(one.refusal ? static_cast<std::uint8_t>(*one.refusal) : 0xFF);
+    out.u64(one.canonical ? one.canonical->bits() : 0);
   }
-  COFFER_TRY(const auto evidence, examine(launcher, stage, setup));
+  COFFER_CHECK(judging::write_canonical(setup.canonical, judged));
+  COFFER_TRY(const auto evidence,
+             judging::examine(cells, {.inputs = setup.inputs,
+                                      .canonical = setup.canonical,
+                                      .origin = cell::BindOrigin::Shared,
+                                      .outputs = outputs,
+                                      .protected_inputs = setup.protected_inputs}));
   for (const auto& one : evidence) out.raw(gate::evidence_bytes(one));
   return {};
 }
