@@ -1,6 +1,7 @@
 #include "app/front_process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sched.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -46,10 +47,15 @@ Result<std::uint64_t> bytes_of_quota(const std::string& text) {
 }
 
 // Files that only root may read are read before root is given up.
-Result<std::string> keep_in_memory(const std::string& path, std::vector<UniqueFd>& kept) {
+Result<std::string> keep_in_memory(const char* flag, const std::string& path,
+                                   std::vector<UniqueFd>& kept) {
   if (path.empty()) return std::string{};
-  COFFER_TRY(const auto content, read_file(path, kPemMax));
-  COFFER_TRY(UniqueFd fd, sealed_memory_file("pem", content));
+  const auto content = read_file(path, kPemMax);
+  if (!content) {
+    return Error{Code::InvalidArgument,
+                 fmt::format("{} {}: {}", flag, path, content.error().message)};
+  }
+  COFFER_TRY(UniqueFd fd, sealed_memory_file("pem", *content));
   kept.push_back(std::move(fd));
   return "/proc/self/fd/" + std::to_string(kept.back().get());
 }
@@ -106,8 +112,8 @@ Result<std::unique_ptr<front::Site>> open_connected_site(UniqueFd control,
 
 Result<> serve_front(UniqueFd control, const ServerOptions& options) {
   std::vector<UniqueFd> kept;
-  COFFER_TRY(const std::string certificate, keep_in_memory(options.tls_cert, kept));
-  COFFER_TRY(const std::string key, keep_in_memory(options.tls_key, kept));
+  COFFER_TRY(const std::string certificate, keep_in_memory("--tls-cert", options.tls_cert, kept));
+  COFFER_TRY(const std::string key, keep_in_memory("--tls-key", options.tls_key, kept));
   std::optional<front::Notifier> notifier;
   if (!options.notify_command.empty()) {
     COFFER_TRY(notifier, front::Notifier::start(options.notify_command, identity_of(kFrontUid)));

@@ -189,9 +189,10 @@ Result<> supervise(const ServerOptions& options) {
   COFFER_CHECK(check_is_whole(options.data));
   COFFER_CHECK(make_data_directory(options.data));
   COFFER_TRY(DataLock lock, lock_data(options.data));
-  COFFER_TRY(UniqueFd listener, net::listen_on(options.listen));
+  auto listener = net::listen_on(options.listen);
+  if (!listener) return std::move(listener).error().in("--listen");
   COFFER_TRY(const UniqueFd signals, signal_descriptor());
-  Supervisor supervisor{options, std::move(lock), std::move(listener)};
+  Supervisor supervisor{options, std::move(lock), *std::move(listener)};
   COFFER_CHECK(supervisor.start());
   return supervisor.watch(signals.get());
 }

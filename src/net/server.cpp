@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <vector>
 
 #include "net/detail/connection.h"
@@ -67,11 +69,23 @@ Result<UniqueFd> listen_at(const addrinfo& where, std::string_view address) {
   (void)::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (::bind(fd.get(), where.ai_addr, where.ai_addrlen) != 0 ||
       ::listen(fd.get(), SOMAXCONN) != 0) {
-    const Code code = errno == EADDRINUSE ? Code::AlreadyExists : Code::Unavailable;
-    const auto* why = errno == EADDRINUSE ? "is in use" : "cannot be listened on";
-    return Error{code, fmt::format("{} {}", printable(address), why)};
+    if (errno == EADDRINUSE) {
+      return Error{Code::AlreadyExists,
+                   fmt::format("another program listens on {}", printable(address))}
+          .as("address_in_use");
+    }
+    return Error{Code::Unavailable,
+                 fmt::format("cannot listen on {}: {}", printable(address), std::strerror(errno))};
   }
   return fd;
+}
+
+// getaddrinfo() takes any number and cuts it to 16 bits.
+bool is_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, port);
+  return error == std::errc{} && rest == end;
 }
 
 }  // namespace
@@ -228,7 +242,7 @@ Result<UniqueFd> listen_on(std::string_view address) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* raw = nullptr;
-  if (host.empty() || port.empty() ||
+  if (host.empty() || !is_port(port) ||
       ::getaddrinfo(host.c_str(), port.c_str(), &hints, &raw) != 0) {
     return Error{Code::InvalidArgument, fmt::format("'{}' is no HOST:PORT", printable(address))};
   }

@@ -394,8 +394,9 @@ TEST(Server, ListensOnlyWhereItCan) {
   ASSERT_EQ(::getsockname(first->get(), reinterpret_cast<sockaddr*>(&at), &size), 0);
   const auto taken = listen_on(fmt::format("127.0.0.1:{}", ntohs(at.sin_port)));
   EXPECT_EQ(taken.error().code, Code::AlreadyExists);
-  for (const auto* address :
-       {"", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:http", "999.1.1.1:0"}) {
+  EXPECT_EQ(taken.error().rule, "address_in_use");
+  for (const auto* address : {"", "127.0.0.1", "127.0.0.1:", ":80", "127.0.0.1:http",
+                              "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1: 80", "999.1.1.1:0"}) {
     EXPECT_EQ(listen_on(address).error().code, Code::InvalidArgument) << address;
   }
   Loop loop = *Loop::open();

@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -214,6 +215,16 @@ class RefusalsAtStart(unittest.TestCase):
         with open(self.data / "lock.processes") as left:
             fcntl.flock(left, fcntl.LOCK_EX)  # as a process does that a stuck disk keeps from ending
             self.refused("server_ending")
+
+    def test_no_file_of_the_certificate(self):
+        done = subprocess.run([*self.server.command(), "--tls-cert", "/nowhere/cert.pem", "--tls-key", "/nowhere/key.pem"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("front: --tls-cert /nowhere/cert.pem: cannot open", done.stderr)
+        self.assertEqual(done.stderr.count('"name":"front"'), 2, "it was started again")
+
+    def test_an_address_in_use(self):
+        with socket.create_server(("127.0.0.1", self.server.port)):
+            self.assertIn(f"127.0.0.1:{self.server.port}", self.refused("address_in_use"))
 
     def test_no_tls_beyond_this_machine(self):
         done = subprocess.run([COFFER, "server", "--data", str(self.data), "--listen", "0.0.0.0:1"], capture_output=True, text=True)
