@@ -14,7 +14,7 @@ namespace {
 constexpr Duration kLookAgain = 10ms;
 
 Result<UniqueFd> open_lock(const std::filesystem::path& path, int flags) {
-  UniqueFd file{::open(path.c_str(), flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  UniqueFd file{::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (file) return file;
   if (errno == ENOENT) {
     return Error{Code::NotFound, path.parent_path().string() + " is no data directory of a server"};
