@@ -13,6 +13,7 @@
 #include "front/answers.h"
 #include "front/archives.h"
 #include "front/datasets.h"
+#include "front/notices.h"
 #include "front/schedule.h"
 #include "front/uploads.h"
 
@@ -124,11 +125,14 @@ Result<> serve(front::Site& site, net::Loop& loop, UniqueFd listener, const Serv
   TickLog ticks{site.clock};
   Quiet quiet{site, server};
   COFFER_CHECK(quiet.follow());
+  front::Notices notices{site};
+  ticks.note(notices.follow());  // what comes after it is told
   const auto tick = loop.every(kTick, [&] {
     peers.notice();
     front::send_archives(site);
     auto done = front::tick(site);
     if (done) done = quiet.follow();
+    if (done) done = notices.follow();
     ticks.note(done);
   });
   const auto sweep = loop.every(kSweep, [&] {

@@ -160,7 +160,6 @@ Result<Json> post_request(Site& site, const Caller& caller, const Json& body) {
   COFFER_CHECK(
       site.db.run("INSERT INTO requests(id, user, dataset, body, created) VALUES(?,?,?,?,?)",
                   {id, caller.user, dataset.id, body.canonical(), site.now_ms()}));
-  site.on_notice(Json::object({{"event", "request"}, {"request", id}, {"dataset", name}}));
   return show_request(site, caller, id);
 }
 
@@ -226,9 +225,10 @@ Result<> apply(const Applied& context, const keeper::AddGrant& op) {
   const std::string request = context.extra.text_or("request", "");
   COFFER_CHECK(
       site.db.run("INSERT OR IGNORE INTO grants(digest, id, dataset, envelope, owner, request,"
-                  " created) VALUES(?,?,?,?,?,?,?)",
+                  " created, until) VALUES(?,?,?,?,?,?,?,?)",
                   {digest, grant::grant_id(parsed.digest()), terms.dataset_id, op.envelope,
-                   context.extra.text_or("user", ""), request, context.extra.int_or("time", 0)}));
+                   context.extra.text_or("user", ""), request, context.extra.int_or("time", 0),
+                   terms.until.time_since_epoch().count()}));
   COFFER_CHECK(add_grant_users(site, digest, terms.grantee_keys, "grantee"));
   COFFER_CHECK(add_grant_users(site, digest, terms.approver_keys, "approver"));
   if (request.empty()) return {};

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kNewsMs = 30 * kDayMs;
-constexpr std::int64_t kSoonMs = 14 * kDayMs;
 constexpr std::int64_t kHeldMs = static_cast<std::int64_t>(keeper::kHeldMs);
 constexpr std::int64_t kItemsMax = 500;  // of one kind
 constexpr std::size_t kPurposeShown = 200;
@@ -114,6 +113,8 @@ Result<> add_verdicts(Site& site, const Caller& caller, Items& items) {
   return {};
 }
 
+}  // namespace
+
 bool mostly_used(const keeper::BudgetReply& budget) {
   const auto full = [](std::uint64_t used, std::uint64_t of) {
     return of > 0 && used >= of - of / 5;
@@ -123,6 +124,8 @@ bool mostly_used(const keeper::BudgetReply& budget) {
          full(used.cpu_ms, budget.limit.cpu_ms) ||
          full(used.epsilon_milli, budget.limit.epsilon_milli);
 }
+
+namespace {
 
 std::string used_text(const std::string& what, const keeper::BudgetReply& budget) {
   const auto used = budget.spent + budget.reserved;

@@ -12,6 +12,11 @@
 
 namespace coffer::front {
 
+inline constexpr std::int64_t kSoonMs = 14LL * 24 * 3600 * 1000;  // before a grant ends
+
+// 80 percent of one of its limits is spent or reserved.
+bool mostly_used(const keeper::BudgetReply& budget);
+
 Result<Json> inbox(Site& site, const Caller& caller, const Page& page);
 
 }  // namespace coffer::front

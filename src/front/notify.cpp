@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +14,7 @@ namespace coffer::front {
 namespace {
 
 constexpr Duration kCommandTime = 60s;
+constexpr int kPipeFd = 3;
 constexpr std::size_t kNoticeMax = 4096;  // a pipe takes so much at once, or nothing
 
 struct Pipe {
@@ -41,7 +43,13 @@ std::string next_line(int fd, std::string& rest) {
   }
 }
 
-int run_notices(int fd, const std::string& command, const std::optional<Identity>& identity) {
+// Of the front it needs standard output, error and the pipe: it may outlive the front by a command,
+// and holds nothing then that the next server waits for.
+bool keep_alone(int pipe) {
+  return ::dup2(pipe, kPipeFd) == kPipeFd && ::syscall(SYS_close_range, kPipeFd + 1, ~0U, 0) == 0;
+}
+
+int run_notices(const std::string& command, const std::optional<Identity>& identity) {
   if (identity && (::setgroups(0, nullptr) != 0 ||
                    ::setresgid(identity->gid, identity->gid, identity->gid) != 0 ||
                    ::setresuid(identity->uid, identity->uid, identity->uid) != 0)) {
@@ -49,7 +57,9 @@ int run_notices(int fd, const std::string& command, const std::optional<Identity
   }
   (void)::signal(SIGTERM, SIG_IGN);  // it ends with the front, after the last notice
   std::string rest;
-  for (std::string line = next_line(fd, rest); !line.empty(); line = next_line(fd, rest)) {
+  for (;;) {
+    const std::string line = next_line(kPipeFd, rest);
+    if (line.empty()) return 0;
     const auto done = run_command({"/bin/sh", "-c", command}, line, kCommandTime);
     if (!done) {
       log_error("notify", "the notify command failed", done.error());
@@ -57,7 +67,6 @@ int run_notices(int fd, const std::string& command, const std::optional<Identity
       log_line("notify", "the notify command failed", {{"status", done->status.code}});
     }
   }
-  return 0;
 }
 
 }  // namespace
@@ -65,8 +74,7 @@ int run_notices(int fd, const std::string& command, const std::optional<Identity
 Result<Notifier> Notifier::start(const std::string& command, std::optional<Identity> identity) {
   COFFER_TRY(Pipe pipe, make_pipe());
   COFFER_TRY(auto process, Process::fork([&] {
-               pipe.in.reset();
-               return run_notices(pipe.out.get(), command, identity);
+               return keep_alone(pipe.out.get()) ? run_notices(command, identity) : 1;
              }));
   if (::fcntl(pipe.in.get(), F_SETFL, O_NONBLOCK) != 0)
     return system_error("make a pipe for notices", errno);

@@ -2,7 +2,7 @@
 
 namespace coffer::front {
 
-const std::array<std::string_view, 3> kMigrations{R"sql(
+const std::array<std::string_view, 4> kMigrations{R"sql(
 CREATE TABLE users(
   name TEXT PRIMARY KEY, roles TEXT NOT NULL, token_hash BLOB, sign_key TEXT NOT NULL DEFAULT '',
   seal_key TEXT NOT NULL DEFAULT '', key_envelope TEXT NOT NULL DEFAULT '', key_sequence INTEGER NOT NULL DEFAULT 0,
@@ -108,6 +108,12 @@ CREATE INDEX grants_by_owner ON grants(owner);
                                                   R"sql(
 CREATE INDEX runs_waiting ON runs(deadline) WHERE state = 'queued';
 CREATE INDEX runs_at_work ON runs(attempt) WHERE attempt > 0 AND state IN ('queued','running');
+)sql",
+                                                  // What the notify command was told.
+                                                  R"sql(
+CREATE TABLE noticed(what TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+ALTER TABLE grants ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX grants_by_until ON grants(until) WHERE revoked IS NULL;
 )sql"};
 
 }  // namespace coffer::front

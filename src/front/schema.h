@@ -11,6 +11,6 @@
 namespace coffer::front {
 
 // Applied in order; never edited once released, only added to.
-extern const std::array<std::string_view, 3> kMigrations;
+extern const std::array<std::string_view, 4> kMigrations;
 
 }  // namespace coffer::front

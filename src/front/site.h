@@ -85,8 +85,8 @@ struct Site {
 
   // Called after a run's event was committed, with the run's digest text: streams wake up.
   std::function<void(const std::string& run)> on_event = [](const std::string&) {};
-  // Called with one JSON object of ids: the notify command.
-  std::function<void(const Json&)> on_notice = [](const Json&) {};
+  // Called with one JSON object of ids (notices.h); empty: nobody is told.
+  std::function<void(const Json&)> on_notice{};
   // Who waits for a program to be unpacked, by upload id.
   std::multimap<std::string, JsonReply> unpacking;
   Quotas quotas;

@@ -17,6 +17,7 @@ import unittest
 from counting import AMOUNTS, COUNT, Counting
 from harness import ROOT, Output, Person, Server, beside, fresh
 from leftovers import mounts_below
+from notified import Notified
 
 FOLDERS = ("front", "vault", "keeper")
 DISK_BYTES = 64 << 20
@@ -60,6 +61,8 @@ class FullDisk(Faults):
         server = Server(fresh(self.folder / "disk"), Output(False))
         self.mount(server.data, "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=755", "none")
         self.mount(server.data / "env", "--bind", fresh(self.folder / "env"))
+        self.notified = Notified(fresh(self.folder / "notices"))
+        server.options = self.notified.command()
         self.begin(server)
         self.own = frozenset(mounts_below("self", server.data))
         self.filler = server.data / "filler"
@@ -171,7 +174,15 @@ class FullDisk(Faults):
         self.submit()
         self.world.settle()
         self.assertEqual(self.world.check(self.told)[self.told[-1]]["state"], "done", self.say("the last run"))
+        self.check_notices()
         self.world.stop_clean(self.own)
+
+
+    def check_notices(self):
+        """Each once, whatever could not be written meanwhile; the disk is small all the time."""
+        last = {"event": "released", "run": self.told[-1], "output": "counts"}
+        told = self.notified.wait_for(self, [{"event": "disk_low"}, last])
+        self.assertEqual([one for n, one in enumerate(told) if one in told[:n]], [], self.say("told twice"))
 
 
 class OldBackups(Faults):

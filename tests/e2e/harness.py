@@ -88,9 +88,16 @@ class Server:
         self.output = output or Output(False)
         self.log = self.directory / "server.log"
         self.process = None
+        self.options = []
 
     def command(self):
-        return [COFFER, "server", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}"]
+        return [COFFER, "server", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}", *self.options]
+
+    def start_with(self, *options):
+        """Stops it, and starts it with these options instead of those before."""
+        self.stop()
+        self.options = list(options)
+        return self.start()
 
     def start(self, patience=60, expect_ready=True):
         """Starts it and waits for its ready line. Returns that line, or what it said when it refused."""
@@ -135,6 +142,7 @@ class Server:
         """kill -9 of the supervisor: its processes die with it."""
         self.process.kill()
         self.process.wait(10)
+        self.process.stdout.close()
 
     def pids(self):
         """{process name: pid} of front, keeper, worker, builder."""

@@ -10,7 +10,8 @@ import urllib.error
 import urllib.request
 
 from counting import Counting
-from harness import ROOT
+from harness import ROOT, Output, Server
+from notified import Notified
 
 NAP = ROOT / "tests/e2e/programs/nap"
 
@@ -50,7 +51,11 @@ class OutsideTheBits(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="coffer-bits-")
         cls.addClassCleanup(folder.cleanup)
         os.chmod(folder.name, 0o755)
-        cls.world = Counting(cls(), pathlib.Path(folder.name) / "s")
+        folder = pathlib.Path(folder.name)
+        cls.notified = Notified(folder)
+        server = Server(folder / "s", Output(False))
+        server.options = cls.notified.command()
+        cls.world = Counting(cls(), folder / "s", server=server)
         cls.server, cls.stew, cls.ada = cls.world.server, cls.world.stew, cls.world.ada
         cls.addClassCleanup(cls.server.stop)
 
@@ -118,6 +123,7 @@ class OutsideTheBits(unittest.TestCase):
         self.assertEqual(self.ada.ask(f"grant show {grant}")["state"], "suspended")
         self.ada.type(f"run {NAP} --grant {grant}", status=1, expect=rf"{grant}.*lost 3 times.*\[grant_suspended\]")
         self.ada.type(f"quote {NAP} --grant {grant}", status=1, expect=f"{grant}.*lost 3 times")
+        self.notified.wait_for(self, [{"event": "suspended", "grant": grant}])
         self.stew.type("inbox", expect=rf"{grant} on clinic/tumours is suspended.*coffer data limit clinic/tumours")
         self.assertEqual(self.nap(other, 0, "--wait")["state"], "done")
         self.world.sign_limit()

@@ -13,21 +13,12 @@ MIB = 1 << 20
 WORLD = None
 
 
-class QuotaWorld(TinyWorld):
-    def limit(self, *quotas):
-        """The server again, with these options."""
-        self.server.stop()
-        command = type(self.server).command
-        self.server.command = lambda: [*command(self.server), *quotas]
-        self.server.start()
-
-
 def setUpModule():
     global WORLD
     folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="coffer-quota-")
     unittest.addModuleCleanup(folder.cleanup)
     os.chmod(folder.name, 0o755)
-    WORLD = QuotaWorld(folder.name, Output("COFFER_SHOW" in os.environ))
+    WORLD = TinyWorld(folder.name, Output("COFFER_SHOW" in os.environ))
     unittest.addModuleCleanup(WORLD.server.stop)
     WORLD.play()
 
@@ -56,7 +47,7 @@ class Quotas(unittest.TestCase):
             self.assertIn(word, said)
 
     def test_of_a_user_bounds_that_user_only(self):
-        WORLD.limit("--quota-user", "8MiB")
+        WORLD.server.start_with("--quota-user", "8MiB")
         WORLD.stew.type(f"data add clinic/fits {self.file(4 * MIB)}")
         before = self.on_disk()
         self.refused(WORLD.stew, f"data add clinic/more {self.file(6 * MIB)}", "8 MiB", "the quota of a user", "are used")
@@ -69,7 +60,7 @@ class Quotas(unittest.TestCase):
         WORLD.stew.type("data rm clinic/more@v1")
 
     def test_an_add_that_is_refused_half_way_leaves_nothing(self):
-        WORLD.limit("--quota-user", "40MiB")
+        WORLD.server.start_with("--quota-user", "40MiB")
         before = self.on_disk()
         self.refused(WORLD.stew, f"data add clinic/half {self.file(60 * MIB)}", "40 MiB")
         self.assertEqual(self.on_disk(), before)
@@ -77,20 +68,20 @@ class Quotas(unittest.TestCase):
         WORLD.stew.type("data rm clinic/half@v1")
 
     def test_of_all_bounds_everybody(self):
-        WORLD.limit()
+        WORLD.server.start_with()
         used = sum(v for k, v in self.metrics().items() if k.startswith("stored_bytes"))
-        WORLD.limit("--quota-total", str(int(used) + 5 * MIB))
+        WORLD.server.start_with("--quota-total", str(int(used) + 5 * MIB))
         self.assertEqual(self.metrics()["quota_bytes"], int(used) + 5 * MIB)
         self.refused(WORLD.stew, f"data add clinic/all {self.file(6 * MIB)}", "the quota of this server")
         WORLD.stew.type(f"data add clinic/all {self.file(4 * MIB)}")
-        WORLD.limit("--quota-total", str(int(used)))
+        WORLD.server.start_with("--quota-total", str(int(used)))
         self.refused(WORLD.ada, f"run {WORLD.program()} --grant {WORLD.give()}")
         self.refused(WORLD.operator, "env add other --preset sklearn")
-        WORLD.limit()
+        WORLD.server.start_with()
         WORLD.stew.type("data rm clinic/all@v1")
 
     def test_what_is_counted_is_what_is_on_the_disk(self):
-        WORLD.limit()
+        WORLD.server.start_with()
         self.assertEqual(self.stored(), self.on_disk())
         WORLD.stew.type(f"data add clinic/counted {self.file(3 * MIB)}")
         self.assertLess(abs(self.stored() - self.on_disk()), 64 << 10)

@@ -5,9 +5,11 @@ For tests that copy, keep or restore whole data directories.
 import hashlib
 import io
 import json
+import os
 import pathlib
 import subprocess
 import tarfile
+import tempfile
 
 from harness import ROOT, UNTIL, Output, Server, add_people
 
@@ -82,6 +84,16 @@ class TinyWorld:
         self.directory = pathlib.Path(folder)
         self.server = Server(self.directory / "server", output or Output(False), port)
         self.programs = 0
+
+    @classmethod
+    def of(cls, test, name):
+        """One of this test's own, played, gone with the test."""
+        folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix=f"coffer-{name}-")
+        test.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        world = cls(folder.name, Output("COFFER_SHOW" in os.environ))
+        test.addCleanup(world.server.stop)
+        return world.play()
 
     def play(self):
         self.server.start()

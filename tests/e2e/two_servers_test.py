@@ -1,12 +1,10 @@
 """Two servers on one directory: one serves, the other says so and disturbs nothing; of one that was killed the next takes over at once."""
 import concurrent.futures
 import fcntl
-import os
-import tempfile
 import time
 import unittest
 
-from harness import Output, Server, look_after
+from harness import Server, look_after
 from leftovers import left_behind
 from tiny import TinyWorld
 
@@ -17,13 +15,8 @@ LOCK_FD = 4  # of DIR/lock.processes in each process
 
 class OneDirectory(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="coffer-two-")
-        self.addCleanup(folder.cleanup)
-        os.chmod(folder.name, 0o755)
-        self.world = TinyWorld(folder.name, Output("COFFER_SHOW" in os.environ))
+        self.world = TinyWorld.of(self, "two")
         self.server = self.world.server
-        self.addCleanup(self.server.stop)
-        self.world.play()
         self.grant = self.world.give(runs=100)
         self.program = self.world.program()
 
@@ -56,9 +49,7 @@ class OneDirectory(unittest.TestCase):
         told = []
         for _ in range(ROUNDS):
             told.append(self.submit())
-            self.server.process.kill()  # its processes are still ending when the next one starts
-            self.server.process.wait()
-            self.server.process.stdout.close()
+            self.server.kill_all()  # its processes are still ending when the next one starts
             self.server.start()
         self.finish(told)
 
