@@ -118,13 +118,10 @@ Result<> Notices::tell_grant_budget(const std::string& digest) {
   const std::string& id = row->text(0);
   COFFER_TRY(const Digest grant, Digest::parse(digest));
   COFFER_TRY(const auto of_grant, budget_of(site_, keeper::GrantBudget{grant}));
-  COFFER_TRY(const auto losses, noted("losses " + id));
-  if (keeper::is_suspended(of_grant.losses) && losses == 0) {
-    site_.on_notice(notice("suspended", {{"grant", id}}));
-  }
-  if (const auto now = std::int64_t{keeper::is_suspended(of_grant.losses)}; now != losses) {
-    note("losses " + id, now);
-  }
+  const auto suspended = std::int64_t{keeper::is_suspended(of_grant.losses)};
+  COFFER_TRY(const auto before, noted("suspended " + id));
+  if (suspended > before) site_.on_notice(notice("suspended", {{"grant", id}}));
+  if (suspended != before) note("suspended " + id, suspended);
   const auto tell = [&](const char* kind, const std::string& name,
                         const keeper::BudgetReply& budget) -> Result<> {
     const auto limit = static_cast<std::int64_t>(budget.limit.bits) + 1;  // 0: nothing was told
@@ -142,16 +139,15 @@ Result<> Notices::tell_grant_budget(const std::string& digest) {
 Result<> Notices::tell_expiring() {
   COFFER_TRY(const auto from, noted("expiring"));
   const std::int64_t now = site_.now_ms();
-  COFFER_CHECK(site_.db.each(
+  return site_.db.each(
       "SELECT g.id, d.name FROM grants g JOIN datasets d ON d.id = g.dataset WHERE g.until > ?1"
-      " AND g.until <= ?2 + ?4 AND max(g.until - ?4, g.created) > ?3 AND g.revoked IS NULL",
-      {now, now, from, kSoonMs}, [&](const db::Row& row) -> Result<> {
+      " AND g.until <= ?1 + ?3 AND max(g.until - ?3, g.created) > ?2 AND g.revoked IS NULL",
+      {now, from, kSoonMs}, [&](const db::Row& row) -> Result<> {
         site_.on_notice(
             notice("grant_expiring", {{"grant", row.text(0)}, {"dataset", row.text(1)}}));
         note("expiring", now);
         return {};
-      }));
-  return {};
+      });
 }
 
 Result<> Notices::tell_disk() {
