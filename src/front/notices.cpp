@@ -26,7 +26,7 @@ Result<keeper::BudgetReply> budget_of(Site& site, const keeper::Request& questio
 Result<> Notices::follow() {
   if (!begun_) COFFER_CHECK(begin());
   if (!site_.on_notice) return {};
-  const auto told = tell();
+  auto told = tell();
   COFFER_CHECK(save());
   return told;
 }
