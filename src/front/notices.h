@@ -2,9 +2,9 @@
 //
 //   {"event":"released","run":"run_…","output":"model"}      also refused and held
 //   {"event":"request","request":"req_…","dataset":"clinic/tumours"}
-//   {"event":"grant_expiring","grant":"g_…","dataset":"clinic/tumours"}    14 days before
-//   {"event":"suspended","grant":"g_…"}                      runs under it were lost
-//   {"event":"budget","grant":"g_…"} or {"event":"budget","dataset":"…"}  80 percent of a limit
+//   {"event":"grant_expiring","grant":"grant_…","dataset":"clinic/tumours"} 14 days before
+//   {"event":"suspended","grant":"grant_…"}                  runs under it were lost
+//   {"event":"budget","grant":"grant_…"}                     80 percent; also of a "dataset"
 //   {"event":"disk_low"}                                     below a tenth, or a gibibyte, free
 //
 // Nothing is told before everybody it concerns could know it. What was told stands in the database,

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "front/inbox.h"
 #include "os/files.h"
 
 namespace coffer::front {

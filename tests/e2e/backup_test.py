@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from harness import COFFER, Output, Person, Server, beside
+from harness import COFFER, Person, Server, beside
 from tiny import TinyWorld
 
 WORLD = None
@@ -18,12 +18,7 @@ WORLD = None
 
 def setUpModule():
     global WORLD
-    folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="coffer-backup-")
-    unittest.addModuleCleanup(folder.cleanup)
-    os.chmod(folder.name, 0o755)
-    WORLD = TinyWorld(folder.name, Output("COFFER_SHOW" in os.environ))
-    unittest.addModuleCleanup(WORLD.server.stop)
-    WORLD.play()
+    WORLD = TinyWorld.of(unittest.addModuleCleanup, "backup")
 
 
 def operate(*words, status=0, code=None, env=None):

@@ -17,7 +17,7 @@ SLOW_S = 50  # longer than a server waits for the processes of the last one
 
 class Notify(unittest.TestCase):
     def setUp(self):
-        self.world = TinyWorld.of(self, "notify")
+        self.world = TinyWorld.of(self.addCleanup, "notify")
         self.server = self.world.server
         self.told = Notified(self.world.directory)
 

@@ -2,11 +2,9 @@
 import os
 import pathlib
 import re
-import tempfile
 import unittest
 import urllib.request
 
-from harness import Output
 from tiny import TinyWorld
 
 MIB = 1 << 20
@@ -15,12 +13,7 @@ WORLD = None
 
 def setUpModule():
     global WORLD
-    folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix="coffer-quota-")
-    unittest.addModuleCleanup(folder.cleanup)
-    os.chmod(folder.name, 0o755)
-    WORLD = TinyWorld(folder.name, Output("COFFER_SHOW" in os.environ))
-    unittest.addModuleCleanup(WORLD.server.stop)
-    WORLD.play()
+    WORLD = TinyWorld.of(unittest.addModuleCleanup, "quota")
 
 
 class Quotas(unittest.TestCase):

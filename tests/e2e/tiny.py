@@ -86,13 +86,13 @@ class TinyWorld:
         self.programs = 0
 
     @classmethod
-    def of(cls, test, name):
-        """One of this test's own, played, gone with the test."""
+    def of(cls, add_cleanup, name):
+        """One that is played, and gone with the test or module whose `add_cleanup` this is."""
         folder = tempfile.TemporaryDirectory(dir="/var/tmp", prefix=f"coffer-{name}-")
-        test.addCleanup(folder.cleanup)
+        add_cleanup(folder.cleanup)
         os.chmod(folder.name, 0o755)
         world = cls(folder.name, Output("COFFER_SHOW" in os.environ))
-        test.addCleanup(world.server.stop)
+        add_cleanup(world.server.stop)
         return world.play()
 
     def play(self):

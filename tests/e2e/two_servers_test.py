@@ -16,7 +16,7 @@ LOCK_FD = 4  # of DIR/lock.processes in each process
 
 class OneDirectory(unittest.TestCase):
     def setUp(self):
-        self.world = TinyWorld.of(self, "two")
+        self.world = TinyWorld.of(self.addCleanup, "two")
         self.server = self.world.server
         self.grant = self.world.give(runs=100)
         self.program = self.world.program()
