@@ -51,6 +51,22 @@ keeper::RunReply lost() {
   return out;
 }
 
+// What the keeper refuses of a run whose slot came, or whose report arrived, after it was asked.
+bool has_moved_on(const Error& error) {
+  return error.rule == "already_over" || error.rule == "already_settled" ||
+         error.rule == "settlement_differs";
+}
+
+Result<> end_unknown(Site& site, const Digest& run) {
+  COFFER_TRY(const auto known, site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run}));
+  const keeper::Request step =
+      known.settled ? keeper::Request{keeper::Settle{keeper::fresh_seed(), run, *known.settled}}
+                    : keeper::Cancel{keeper::fresh_seed(), run, keeper::CancelCause::Cancelled};
+  COFFER_TRY(const auto done, append(site, step));
+  if (!done.entries.empty()) log_line("front", "run unknown here ended", {{"run", run.text()}});
+  return {};
+}
+
 }  // namespace
 
 Result<> adopt_endings(Site& site) {
@@ -79,15 +95,9 @@ Result<> end_unknown_runs(Site& site) {
     for (const auto& [run, phase] : open.runs) {
       COFFER_TRY(const auto here, site.db.row("SELECT 1 FROM runs WHERE digest = ?", {run.text()}));
       if (here || phase == keeper::Phase::Held) continue;
-      COFFER_TRY(const auto known,
-                 site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run}));
-      log_line("front", "a run of the keeper is unknown here: it ends", {{"run", run.text()}});
-      if (known.settled) {
-        COFFER_CHECK(append(site, keeper::Settle{keeper::fresh_seed(), run, *known.settled}));
-      } else {
-        COFFER_CHECK(append(
-            site, keeper::Cancel{keeper::fresh_seed(), run, keeper::CancelCause::Cancelled}));
-      }
+      // One that has moved on is asked again the next time.
+      auto ended = end_unknown(site, run);
+      if (!ended && !has_moved_on(ended.error())) return ended;
     }
     query.after = open.runs.back().run;
   }

@@ -13,7 +13,8 @@ namespace coffer::front {
 // At start: runs that are under way or held here and over there.
 Result<> adopt_endings(Site& site);
 // At start and now and then: runs that only the keeper knows are cancelled, and settled at their
-// slot.
+// slot. They go on by themselves meanwhile: what the keeper refuses for that waits for the next
+// time.
 Result<> end_unknown_runs(Site& site);
 
 }  // namespace coffer::front

@@ -1,9 +1,11 @@
 // Front and keeper with a table of simulated processes: the worker and the supervisors of runs.
 // Any of them ends at any moment, and every run comes to its end all the same.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
 
+#include "front/adopt.h"
 #include "front/schedule.h"
 #include "front/users.h"
 #include "simulation/site_check.h"
@@ -192,10 +194,11 @@ class Workers {
 
 class ProcessSimulation : public testing::Test {
  protected:
-  void begin(std::uint64_t seed) {
+  void begin(std::uint64_t seed, std::function<Duration()> hold = {}) {
     random_.seed(seed);
     simulation_ = std::make_unique<Simulation>();
     machine_ = std::make_unique<Machine>(simulation_->fresh("data"), simulation_->clock);
+    machine_->hold_answers(front::kKeeperPatience, std::move(hold));
     ASSERT_TRUE(machine_->start());
     ASSERT_TRUE(front::first_operator(machine_->site()));
     for (const char* name : {"stew", "ada"}) {
@@ -271,6 +274,13 @@ class ProcessSimulation : public testing::Test {
       default:
         workers_->take_orders();
         workers_->step(random_(), below(12) == 0);
+    }
+  }
+
+  // As a database that was restored from before it.
+  void forget(const Digest& run) {
+    for (const char* rows : {"run_grants WHERE run", "outputs WHERE run", "runs WHERE digest"}) {
+      ASSERT_TRUE(site().db.run(std::string("DELETE FROM ") + rows + " = ?", {run.text()}));
     }
   }
 
@@ -358,6 +368,53 @@ TEST_F(ProcessSimulation, RunWhoseStartWasNeverHeardIsSettledWhenItEnds) {
   machine_->advance(5s);
   ASSERT_TRUE(front::tick(site()));
   EXPECT_EQ(state(), "done");
+}
+
+// Runs of a restored database go on while the front asks for them: a report arrives, or their slot
+// comes, between any two of its questions.
+TEST_F(ProcessSimulation, RunsThatOnlyTheKeeperKnowsEndWheneverTheyMoveOn) {
+  std::function<void()> move_on;
+  int before = -1;  // so many answers more
+  begin(seed_of_run(), [&]() -> Duration {
+    if (before-- == 0) move_on();
+    return 0s;
+  });
+  grant::Run run;
+  const auto report = [&] {
+    (void)machine_->ask(keeper::Report{digest_of(run), 1, judged(*world_, run)});
+  };
+  struct Story {
+    const char* name;
+    std::function<void()> first;
+    std::function<void()> then;
+  };
+  const std::array stories{
+      Story{"a report arrives", [] {}, report},
+      Story{"the slot of a report comes", report, [&] { machine_->advance(5s); }},
+      Story{"a report arrives after the last slot", [&] { machine_->advance(2h); }, report},
+  };
+  for (const auto& story : stories) {
+    for (int answers = 0; answers < 4; ++answers) {
+      SCOPED_TRACE(fmt::format("{}, after {} answers", story.name, answers));
+      run = world_->run_object(grants_, manifest_);
+      const Digest digest = digest_of(run);
+      world_->append(world_->submit(world_->person("ada"), run));
+      world_->start(digest);
+      forget(digest);
+      story.first();
+      move_on = story.then;
+      before = answers;
+      const auto first = front::end_unknown_runs(site());
+      EXPECT_TRUE(first) << first.error().message;
+      before = -1;
+      machine_->advance(60s);
+      const auto second = front::end_unknown_runs(site());
+      EXPECT_TRUE(second) << second.error().message;
+      EXPECT_EQ(world_->must<keeper::RunReply>(keeper::RunQuery{digest}).phase,
+                keeper::Phase::Over);
+    }
+  }
+  EXPECT_EQ(world_->budget(grants_[0]).reserved, program::Cost{});
 }
 
 TEST_F(ProcessSimulation, SecondServerOnTheDirectoryIsRefusedAndChangesNothing) {
