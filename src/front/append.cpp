@@ -97,6 +97,26 @@ Result<keeper::Appended> send(Site& site, std::int64_t pending, const keeper::Re
   return reply;
 }
 
+// What was not done, refused or not stored: none, or why the last of them was not.
+Result<std::optional<Error>> resend(Site& site) {
+  std::optional<Error> why;
+  COFFER_TRY(site.status, site.links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
+  site.clock.not_before(UnixTime{std::chrono::milliseconds{site.status.time_ms}});
+  COFFER_TRY(const auto rows, site.db.rows("SELECT id, op, extra FROM pending ORDER BY id"));
+  for (const auto& row : rows) {
+    COFFER_TRY(const auto operation, keeper::decode_request(row.blob(1)));
+    COFFER_TRY(const auto extra, Json::parse(row.text(2)));
+    if (auto sent = send(site, row.integer(0), operation, extra); !sent) {
+      if (sent.error().rule == "unavailable") return std::move(sent).error();
+      log_error("front", "pending operation refused", sent.error());
+      why = std::move(sent).error();
+    }
+  }
+  if (rows.empty()) return why;
+  COFFER_TRY(site.status, site.links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
+  return why;
+}
+
 // The bytes of the entries from `first` to `last`, none where they are lost.
 Result<std::vector<ByteVector>> entry_bytes(Site& site, std::uint64_t first, std::uint64_t count) {
   COFFER_TRY(
@@ -123,12 +143,14 @@ Result<> apply(const Applied&, const keeper::Recover&) { return {}; }
 
 Result<> finish_pending(Site& site) {
   if (!site.unfinished) return {};
-  COFFER_CHECK(resend_pending(site));
+  COFFER_TRY(const auto why, resend(site));
   COFFER_TRY(const auto left, site.db.row("SELECT 1 FROM pending LIMIT 1"));
   site.unfinished = left.has_value();
   if (!site.unfinished) return {};
+  const bool passes = why && why->code == Code::Unavailable;  // a full disk
   return Error{Code::Unavailable,
-               "an answer of the keeper could not be stored: the server's log says why"}
+               passes ? why->message
+                      : "an answer of the keeper could not be stored: the server's log says why"}
       .as("unavailable");
 }
 
@@ -141,19 +163,7 @@ Result<keeper::Appended> append(Site& site, const keeper::Request& operation, co
 }
 
 Result<> resend_pending(Site& site) {
-  COFFER_TRY(site.status, site.links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
-  site.clock.not_before(UnixTime{std::chrono::milliseconds{site.status.time_ms}});
-  COFFER_TRY(const auto rows, site.db.rows("SELECT id, op, extra FROM pending ORDER BY id"));
-  for (const auto& row : rows) {
-    COFFER_TRY(const auto operation, keeper::decode_request(row.blob(1)));
-    COFFER_TRY(const auto extra, Json::parse(row.text(2)));
-    if (auto sent = send(site, row.integer(0), operation, extra); !sent) {
-      if (sent.error().rule == "unavailable") return std::move(sent).error();
-      log_error("front", "pending operation refused", sent.error());
-    }
-  }
-  if (rows.empty()) return {};
-  COFFER_TRY(site.status, site.links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
+  COFFER_CHECK(resend(site));
   return {};
 }
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <random>
+#include <regex>
 
 #include "front/append.h"
 #include "front/users.h"
@@ -238,6 +239,39 @@ TEST(SiteSimulation, SurvivesAFullOrFailingDiskAtAnyWrite) {
     ASSERT_TRUE(started) << started.error().message << " " << started.error().detail;
     check(again, simulation.told, 0, grants);
   }
+}
+
+// Also where the keeper has room and only its answer finds none, and for whoever comes next.
+TEST(SiteSimulation, FullDiskIsNamedWhereverItIsMet) {
+  constexpr std::size_t kAnywhere = 40;
+  const std::regex reason{"disk is full|No space left|cannot be written now|does not answer"};
+  std::size_t refused = 0;
+  for (std::size_t change = 0; change < kAnywhere; ++change) {
+    SCOPED_TRACE("full from change " + std::to_string(change));
+    Simulation simulation;
+    const auto data = simulation.fresh("data");
+    SimulatedDisk disk{data};
+    Machine machine{data, simulation.clock};
+    ASSERT_TRUE(machine.start());
+    ASSERT_TRUE(front::first_operator(machine.site()));
+    ASSERT_TRUE(front::add_user(machine.site(), {"operator", {"operator"}}, "stew", {"owner"}));
+    keeper::test::World world{machine.site().status.ledger_vkey, machine.site().status.seal_key,
+                              [&](const keeper::Request& request) { return machine.ask(request); }};
+    auto& stew = world.person("stew");
+    world.dataset(stew, keeper::test::kId, kLimitBits);
+    disk.fail(disk.changes() + change, 1000, ENOSPC);
+    for (std::uint64_t sequence = 2; sequence < 5; ++sequence) {
+      auto limit = world.limit_object(stew, keeper::test::kId, kLimitBits);
+      limit.sequence = sequence;
+      const auto done =
+          machine.ask(keeper::SetLimit{world.seed(), render(grant::sign(limit, stew.sign))});
+      if (done) continue;
+      ++refused;
+      // SQLite does not say why a sync failed, and a keeper whose journal is full has ended.
+      EXPECT_TRUE(std::regex_search(done.error().message, reason)) << done.error().message;
+    }
+  }
+  EXPECT_GT(refused, kAnywhere) << "too little happened";
 }
 
 // The keeper has done what the front gave up waiting for: nothing is stored before that.
