@@ -15,6 +15,7 @@
 #include "app/stored_files.h"
 #include "cli/terminal.h"
 #include "cli/usage.h"
+#include "crypto/file_digest.h"
 #include "db/snapshot.h"
 #include "front/schema.h"
 #include "front/site.h"
@@ -198,12 +199,9 @@ class Backup {
   Result<Digest> digest_of(const fs::path& file) {
     const UniqueFd fd{::open(file.c_str(), O_RDONLY | O_CLOEXEC)};
     if (!fd) return system_error("read the copy", errno);
-    Sha256 digest;
-    COFFER_CHECK(for_each_piece(fd.get(), "read the copy", [&](ByteView piece) -> Result<> {
-      digest.update(piece);
-      return {};
-    }));
-    return digest.finish();
+    const auto digest = sha256_of_file(fd.get());
+    if (!digest) return system_error("read the copy", errno);
+    return *digest;
   }
 
   Result<BackupHead> write_head() {

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/local.h"
+#include "crypto/file_digest.h"
 #include "env/messages.h"
 #include "os/files.h"
 
@@ -33,15 +34,6 @@ Result<> check_archive(const std::string& path, int fd) {
                                           render_size(static_cast<std::uint64_t>(facts.st_size)) +
                                           ": an OCI archive has at most " +
                                           render_size(env::kArchiveMax));
-}
-
-Result<Digest> digest_of(int fd) {
-  Sha256 hash;
-  COFFER_CHECK(for_each_piece(fd, "read the archive", [&](ByteView piece) -> Result<> {
-    hash.update(piece);
-    return {};
-  }));
-  return hash.finish();
 }
 
 Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
@@ -74,9 +66,10 @@ Result<Json> body_of(Session& session, const EnvironmentOptions& options) {
     COFFER_CHECK(check_archive(options.oci, fd.get()));
     COFFER_TRY(Server * server, session.server());
     ProgressLine progress{session.terminal(), session.clock(), "sending " + options.oci};
-    COFFER_TRY(const Digest digest, digest_of(fd.get()));
+    const auto digest = sha256_of_file(fd.get());
+    if (!digest) return system_error("read " + printable(options.oci), errno);
     COFFER_TRY(std::string upload, server->upload(fd.get(), shown_on(progress)));
-    body.set("oci", std::move(upload)).set("oci_digest", digest.text());
+    body.set("oci", std::move(upload)).set("oci_digest", digest->text());
   }
   return body;
 }

@@ -2,8 +2,15 @@
 
 #include <gtest/gtest.h>
 #include <openssl/hmac.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <random>
+
+#include "base/io.h"
+#include "base/unique_fd.h"
+#include "crypto/file_digest.h"
 
 namespace coffer {
 namespace {
@@ -20,6 +27,17 @@ TEST(Crypto, Sha256OfFips180) {
   EXPECT_EQ(sha256("abc").id("run_"), "run_xj4bnp4pahh6uqkb");
   EXPECT_FALSE(Digest::parse("sha256:00"));
   EXPECT_FALSE(Digest::parse(std::string("sha512:") + std::string(64, '0')));
+}
+
+TEST(Crypto, Sha256OfAFileIsOfWhatIsLeft) {
+  const UniqueFd file{::memfd_create("content", MFD_CLOEXEC)};
+  const ByteVector content(std::size_t{3} << 18, std::byte{'d'});  // three pieces
+  ASSERT_TRUE(write_fully(file.get(), content));
+  EXPECT_EQ(sha256_of_file(file.get()), sha256(""));
+  ASSERT_EQ(::lseek(file.get(), 1, SEEK_SET), 1);
+  EXPECT_EQ(sha256_of_file(file.get()), sha256(ByteView{content}.subspan(1)));
+  EXPECT_EQ(sha256_of_file(-1), std::nullopt);
+  EXPECT_EQ(errno, EBADF);
 }
 
 // Any number, of any lengths, each at any place in its block: all are what each is alone.

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 
+#include "crypto/file_digest.h"
 #include "env/assets.h"
 #include "env/base.h"
 #include "os/files.h"
@@ -48,12 +49,9 @@ Result<> check_archive(const Workshop& workshop, const Digest& wanted) {
   const UniqueFd file{::open(archive_path(workshop, wanted).c_str(), O_RDONLY | O_CLOEXEC)};
   if (!file)
     return Error{Code::NotFound, "the OCI archive was not sent; add the environment again"};
-  Sha256 hash;
-  COFFER_CHECK(for_each_piece(file.get(), "read the OCI archive", [&](ByteView piece) -> Result<> {
-    hash.update(piece);
-    return {};
-  }));
-  if (hash.finish() == wanted) return {};
+  const auto digest = sha256_of_file(file.get());
+  if (!digest) return system_error("read the OCI archive", errno);
+  if (*digest == wanted) return {};
   return Error{Code::Corrupt, "the OCI archive arrived damaged; add the environment again"};
 }
 

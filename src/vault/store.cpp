@@ -11,6 +11,7 @@
 #include <iterator>
 #include <memory>
 
+#include "crypto/file_digest.h"
 #include "vault/detail/io.h"
 #include "vault/pack.h"
 
@@ -81,16 +82,6 @@ std::optional<std::uint64_t> size_if_older(int root, const std::string& path, Un
                          std::chrono::milliseconds{facts.st_mtim.tv_nsec / 1'000'000}};
   if (written >= limit) return {};
   return static_cast<std::uint64_t>(facts.st_size);
-}
-
-Result<Digest> digest_of_file(int fd) {
-  if (::lseek(fd, 0, SEEK_SET) != 0) return system_error("a file cannot be read");
-  Sha256 digest;
-  for (;;) {
-    COFFER_TRY(const ByteVector bytes, read_up_to(fd, std::size_t{1} << 20));
-    if (bytes.empty()) return digest.finish();
-    digest.update(bytes);
-  }
 }
 
 // A file in tmp/ that becomes visible by publish(), or is removed.
@@ -204,8 +195,10 @@ Result<std::vector<Digest>> Store::missing(std::span<const Digest> names) {
 }
 
 Result<> Store::put_list(int fd, const Digest& list) {
-  COFFER_TRY(const Digest found, digest_of_file(fd));
-  if (found != list) {
+  if (::lseek(fd, 0, SEEK_SET) != 0) return system_error("a file cannot be read");
+  const auto found = sha256_of_file(fd);
+  if (!found) return system_error("a file cannot be read");
+  if (*found != list) {
     return Error{Code::Corrupt, "the uploaded chunk list is not the one that the manifest names"};
   }
   COFFER_TRY(const auto names, list_chunk_names(fd));
