@@ -174,8 +174,10 @@ Result<> add_grant(Site& site, const Caller& caller, const db::Row& row, Items& 
          .time = now,
          .user = owner,
          .dataset = dataset,
-         .text = fmt::format("{} on {} is suspended: runs were lost {} times{}", id, dataset,
-                             budget.losses, own ? "; look why before you sign" : ""),
+         .text = fmt::format("{} on {} is suspended: runs were lost {} times, the last at {}{}", id,
+                             dataset, budget.losses,
+                             time_text(static_cast<std::int64_t>(budget.lost_ms)),
+                             own ? "; look why before you sign" : ""),
          .next = own ? fmt::format("coffer data limit {} --bits N", dataset)
                      : "coffer grant show " + id});
   }

@@ -196,7 +196,7 @@ void fields(A& a, M& m) {
 }
 template <class A, Of<BudgetReply> M>
 void fields(A& a, M& m) {
-  a(m.limit, m.reserved, m.spent, m.auto_spent, m.closed, m.losses);
+  a(m.limit, m.reserved, m.spent, m.auto_spent, m.closed, m.losses, m.lost_ms);
 }
 template <class A, Of<RunReply> M>
 void fields(A& a, M& m) {

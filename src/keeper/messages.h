@@ -297,6 +297,7 @@ struct BudgetReply {
   // A grant: revoked. A dataset: frozen until its owner signs a new limit.
   bool closed{false};
   std::uint32_t losses{0};  // of a grant: how often a run under it was lost, since the last limit
+  std::uint64_t lost_ms{0};  // and when the last one was settled
 };
 enum class Phase : std::uint8_t {
   Submitted,  // reserved; maybe opened

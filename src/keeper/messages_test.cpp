@@ -76,7 +76,7 @@ std::vector<Reply> replies() {
           ReportReply{2},
           status,
           KeyReply{some_bytes(80)},
-          BudgetReply{{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}, 13, true, 2},
+          BudgetReply{{1, 2, 3, 4}, {5, 6, 7, 8}, {9, 10, 11, 12}, 13, true, 2, 5000},
           run,
           RunsReply{{{sha256("r"), Phase::Running}}},
           LeavesReply{{sha256("l")}}};

@@ -193,7 +193,13 @@ TEST(Settling, SuspensionEndsWithALimitThatTheOwnerSignedAfterIt) {
   const auto lost_ms = clinic.now;
   clinic.now += 10'000;
   EXPECT_EQ(clinic.limit(2, lost_ms - 1000), "");  // one that was held back lifts nothing
-  EXPECT_EQ(clinic.submit_one(), "suspended");
+  const auto budget = clinic.budget(clinic.grant_digest);
+  EXPECT_EQ(budget.lost_ms, lost_ms);
+  const auto refused = clinic.ask(
+      clinic.submit(clinic.ada, clinic.run_object({clinic.grant_digest}, clinic.manifest)));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().rule, "suspended");
+  EXPECT_NE(refused.error().message.find(render_time(time_of(lost_ms))), std::string::npos);
   EXPECT_EQ(clinic.limit(3, clinic.now), "");
   EXPECT_EQ(clinic.budget(clinic.grant_digest).losses, 0U);
   EXPECT_EQ(clinic.submit_one(), "");

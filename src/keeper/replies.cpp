@@ -109,7 +109,8 @@ Result<Reply> State::answer(const GrantBudget& query, std::uint64_t) const {
                            grant.spent,
                            grant.auto_spent,
                            grant.revoked,
-                           grant.losses}};
+                           grant.losses,
+                           grant.lost_ms}};
 }
 
 Result<Reply> State::answer(const DatasetBudget& query, std::uint64_t) const {

@@ -144,9 +144,11 @@ Result<> State::usable(const RunMemory& run, std::uint64_t now_ms) const {
     if (grant.revoked) return refuse(Code::Denied, "revoked", id + " was revoked");
     // What an older keeper accepted stands.
     if (is_suspended(grant.losses) && !reading_journal_) {
-      return refuse(Code::Denied, "suspended",
-                    fmt::format("{}: runs were lost {} times; a new limit of its owner lifts this",
-                                id, grant.losses));
+      return refuse(
+          Code::Denied, "suspended",
+          fmt::format("{}: runs were lost {} times; a limit that its owner signs after {} "
+                      "lifts this",
+                      id, grant.losses, render_time(unix_time(grant.lost_ms))));
     }
     if (now_ms < unix_ms(grant.terms.not_before)) {
       return refuse(Code::Denied, "not_yet", id + " begins " + render_time(grant.terms.not_before));
