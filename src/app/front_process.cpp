@@ -11,12 +11,9 @@
 
 #include "api/server.h"
 #include "app/identity.h"
-#include "front/adopt.h"
-#include "front/append.h"
-#include "front/grants.h"
-#include "front/leftovers.h"
 #include "front/notify.h"
 #include "front/quota.h"
+#include "front/start.h"
 #include "front/users.h"
 #include "os/confine.h"
 #include "os/files.h"
@@ -124,15 +121,8 @@ Result<> serve_front(UniqueFd control, const ServerOptions& options) {
   site->capacity = capacity_of_machine();
   COFFER_TRY(site->quotas.user.bytes, bytes_of_quota(options.quota_user));
   COFFER_TRY(site->quotas.total.bytes, bytes_of_quota(options.quota_total));
-  COFFER_CHECK(front::count_vault(*site));
-  COFFER_CHECK(front::resend_pending(*site));
-  COFFER_CHECK(front::check_against_keeper(*site));
-  COFFER_CHECK(front::remove_leftovers(*site));
-  COFFER_CHECK(front::adopt_revocations(*site));
-  COFFER_CHECK(front::adopt_endings(*site));
-  COFFER_CHECK(front::end_unknown_runs(*site));
+  COFFER_CHECK(front::prepare_to_serve(*site));
   COFFER_CHECK(write_operator_token(*site));
-  COFFER_CHECK(front::publish_ledger(*site));
   if (notifier) site->on_notice = [&](const Json& notice) { notifier->tell(notice); };
   UniqueFd listener = site->links.take_listener();
   while (!listener) {

@@ -7,26 +7,12 @@
 #include "app/identity.h"
 #include "app/stopped.h"
 #include "cli/usage.h"
-#include "front/append.h"
+#include "front/recovery.h"
 
 namespace coffer::app {
 namespace {
 
-constexpr std::uint32_t kLeavesAtOnce = 65'536;
-
-struct Missing {
-  std::uint64_t database{0};  // entries that the database has
-  std::uint64_t keeper{0};    // entries that the keeper has signed
-  bool forked{false};         // they differ before the shorter one ends
-};
-
-Missing compare(const front::Site& site) {
-  Missing out{.database = site.tree.size(), .keeper = site.status.tree_size};
-  if (out.database == out.keeper) out.forked = site.tree.root() != site.status.root;
-  return out;
-}
-
-void show(const Missing& missing, const std::filesystem::path& data) {
+void show(const front::Missing& missing, const std::filesystem::path& data) {
   if (missing.forked) {
     fmt::print(
         "The database and the keeper have different ledgers of {} entries: one of them is "
@@ -51,60 +37,6 @@ void show(const Missing& missing, const std::filesystem::path& data) {
   }
 }
 
-// The keeper knows the hashes of what the database has lost.
-Result<> take_lost_leaves(front::Site& site, const Missing& missing) {
-  std::uint64_t next = missing.database;
-  COFFER_TRY(auto transaction, db::Transaction::begin(site.db));
-  while (next < missing.keeper) {
-    const auto count =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(kLeavesAtOnce, missing.keeper - next));
-    COFFER_TRY(const auto reply,
-               site.links.ask_keeper_for<keeper::LeavesReply>(keeper::Leaves{next, count}));
-    if (reply.leaves.empty()) return Error{Code::Corrupt, "the keeper gives no leaves"};
-    for (const auto& leaf : reply.leaves) {
-      // An entry that a pending operation brought back stands already, with its content.
-      COFFER_CHECK(site.db.run(
-          "INSERT OR IGNORE INTO entries(idx, kind, time, public, leaf) VALUES(?,"
-          " 'lost', 0, x'', ?)",
-          {static_cast<std::int64_t>(next++), ByteVector(leaf.bytes.begin(), leaf.bytes.end())}));
-      site.tree.append(leaf);
-    }
-  }
-  return transaction.commit();
-}
-
-// The leaves that the keeper lacks, from the database.
-std::vector<Digest> leaves_after(const front::Site& site, const Missing& missing) {
-  std::vector<Digest> out;
-  for (std::uint64_t i = missing.keeper; i < missing.database; ++i) {
-    if (auto leaf = site.tree.leaf(i)) out.push_back(*leaf);
-  }
-  return out;
-}
-
-Result<> accept(front::Site& site, const Missing& missing, const std::string& reason) {
-  if (missing.forked) {
-    return Error{Code::FailedPrecondition,
-                 "the two ledgers contradict each other: bring back the "
-                 "right copy of one of them"};
-  }
-  if (missing.database == missing.keeper) return {};
-  keeper::Recover operation{
-      .seed = keeper::fresh_seed(), .reason = reason, .lost = {}, .leaves = {}, .checkpoint = {}};
-  if (missing.database < missing.keeper) {
-    operation.lost = {missing.database, missing.keeper - 1};
-    COFFER_CHECK(take_lost_leaves(site, missing));
-  } else {
-    operation.lost = {missing.keeper, missing.database - 1};
-    operation.leaves = leaves_after(site, missing);
-    COFFER_TRY(const auto row, site.db.row("SELECT text FROM checkpoint"));
-    if (row) operation.checkpoint = row->text(0);
-  }
-  COFFER_CHECK(front::append(site, operation));
-  COFFER_CHECK(front::publish_ledger(site));
-  return front::check_against_keeper(site);
-}
-
 enum class Wish : std::uint8_t { Show, Accept };
 
 struct Order {
@@ -120,12 +52,11 @@ Result<> run(const Order& order) {
   COFFER_CHECK(check_is_whole(data));
   COFFER_TRY(const DataLock lock, lock_data(data));
   COFFER_TRY(Stopped opened, open_stopped(data, lock, order.master_key_command, clock));
-  const Missing missing = compare(*opened.site);
   if (order.wish == Wish::Show) {
-    show(missing, data);
+    show(front::missing_entries(*opened.site), data);
     return {};
   }
-  COFFER_CHECK(accept(*opened.site, missing, order.reason));
+  COFFER_TRY(const auto missing, front::go_on_without_missing(*opened.site, order.reason));
   // What recover wrote as root belongs to the processes again.
   COFFER_CHECK(give_back_files(data));
   if (missing.database == missing.keeper) {

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "front/append.h"
 #include "front/runs.h"
+#include "front/schedule.h"
 #include "front/settle.h"
 
 namespace coffer::front {
@@ -69,7 +70,7 @@ Result<> end_unknown(Site& site, const Digest& run) {
 
 }  // namespace
 
-Result<> adopt_endings(Site& site) {
+Result<> adopt_known_runs(Site& site) {
   COFFER_TRY(const auto rows, site.db.rows("SELECT digest, state FROM runs WHERE state IN"
                                            " ('queued','running','held')"));
   for (const auto& row : rows) {
@@ -80,6 +81,8 @@ Result<> adopt_endings(Site& site) {
     const bool settled = known->phase == keeper::Phase::Held && row.text(1) != "held";
     if (settled || known->phase == keeper::Phase::Over) {
       COFFER_CHECK(adopt_ending(site, row.text(0), *known));
+    } else if (known->phase == keeper::Phase::Running && row.text(1) == "queued") {
+      COFFER_CHECK(adopt_start(site, run));
     }
   }
   return {};

@@ -10,8 +10,8 @@
 
 namespace coffer::front {
 
-// At start: runs that are under way or held here and over there.
-Result<> adopt_endings(Site& site);
+// At start: runs that are queued, under way or held here and further there.
+Result<> adopt_known_runs(Site& site);
 // At start and now and then: runs that only the keeper knows are cancelled, and settled at their
 // slot. They go on by themselves meanwhile: what the keeper refuses for that waits for the next
 // time.

@@ -102,6 +102,8 @@ Result<std::optional<Error>> resend(Site& site) {
   std::optional<Error> why;
   COFFER_TRY(site.status, site.links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
   site.clock.not_before(UnixTime{std::chrono::milliseconds{site.status.time_ms}});
+  // An older keeper has forgotten what it did and would do it anew: check_against_keeper() says so.
+  if (site.status.tree_size < site.tree.size()) return why;
   COFFER_TRY(const auto rows, site.db.rows("SELECT id, op, extra FROM pending ORDER BY id"));
   for (const auto& row : rows) {
     COFFER_TRY(const auto operation, keeper::decode_request(row.blob(1)));
@@ -137,9 +139,6 @@ Result<> remove_partial_before(const std::filesystem::path& root, ledger::Tile t
 }
 
 }  // namespace
-
-// The gap itself was written by whoever accepted it.
-Result<> apply(const Applied&, const keeper::Recover&) { return {}; }
 
 Result<> finish_pending(Site& site) {
   if (!site.unfinished) return {};

@@ -115,26 +115,6 @@ Result<> dispatch(Site& site, const std::string& digest) {
   return send_to_worker(site, std::move(execute));
 }
 
-Result<> on_started(Site& site, const worker::Started& event) {
-  const std::string digest = event.run.text();
-  // The keeper's word is what counts: slots are measured from its time.
-  COFFER_TRY(const auto run,
-             site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{event.run}));
-  if (run.started_ms == 0) return {};
-  COFFER_TRY(auto transaction, db::Transaction::begin(site.db));
-  COFFER_CHECK(
-      site.db.run("UPDATE runs SET state = 'running', started = ? WHERE digest = ? AND state ="
-                  " 'queued'",
-                  {static_cast<std::int64_t>(run.started_ms), digest}));
-  if (site.db.changes() > 0) {
-    COFFER_CHECK(set_running_deadline(site, digest));
-    COFFER_CHECK(add_event(site, digest, {.kind = "state", .output = "", .text = "running"}));
-  }
-  COFFER_CHECK(transaction.commit());
-  site.on_event(digest);
-  return {};
-}
-
 // Asked of the keeper: a limit may have been signed since the worker was refused.
 Result<bool> awaits_limit(Site& site, const std::string& digest) {
   COFFER_TRY(const auto rows,
@@ -191,14 +171,17 @@ void answer(Waiting& waiting, const std::string& key, const Result<Json>& result
 
 struct WorkerEvents {
   Site& site;
-  Result<> operator()(const worker::Started& e) const { return on_started(site, e); }
-  // A front that was stopped between the keeper's word and its own never heard that the run
+  // Who was stopped between the keeper's word and his own never told, or never heard, that the run
   // started.
+  Result<> operator()(const worker::Started& e) const { return adopt_start(site, e.run); }
   Result<> operator()(const worker::Ended& e) const {
-    COFFER_CHECK(on_started(site, {.run = e.run}));
+    COFFER_CHECK(adopt_start(site, e.run));
     return settle_if_due(site, e.run.text());
   }
-  Result<> operator()(const worker::NotStarted& e) const { return on_not_started(site, e); }
+  Result<> operator()(const worker::NotStarted& e) const {
+    COFFER_CHECK(adopt_start(site, e.run));
+    return on_not_started(site, e);
+  }
   Result<> operator()(const worker::Unpacked& e) const {
     if (e.problem.empty()) {
       answer(site.unpacking, e.upload,
@@ -255,6 +238,25 @@ Result<> schedule(Site& site) {
 Result<> ask_again_after_limit(Site& site) {
   return site.db.run("UPDATE runs SET wanted = '' WHERE state = 'queued' AND wanted = ?",
                      {std::string(worker::kAwaitsLimit)});
+}
+
+Result<> adopt_start(Site& site, const Digest& run) {
+  const std::string digest = run.text();
+  COFFER_TRY(const auto known, site.links.ask_keeper_for<keeper::RunReply>(keeper::RunQuery{run}));
+  if (known.started_ms == 0) return {};
+  COFFER_TRY(auto transaction, db::Transaction::begin(site.db));
+  COFFER_CHECK(site.db.run(
+      "UPDATE runs SET state = 'running', started = ?, attempt = max(attempt, ?),"
+      " wanted = CASE wanted WHEN ? THEN '' ELSE wanted END WHERE digest = ? AND state = 'queued'",
+      {static_cast<std::int64_t>(known.started_ms), std::int64_t{known.attempt},
+       std::string(worker::kAwaitsLimit), digest}));
+  if (site.db.changes() > 0) {
+    COFFER_CHECK(set_running_deadline(site, digest));
+    COFFER_CHECK(add_event(site, digest, {.kind = "state", .output = "", .text = "running"}));
+  }
+  COFFER_CHECK(transaction.commit());
+  site.on_event(digest);
+  return {};
 }
 
 Result<> resume_worker(Site& site) {

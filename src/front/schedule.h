@@ -23,6 +23,10 @@ Result<> schedule(Site& site);
 // An owner signed a limit: queued runs that waited for one may start.
 Result<> ask_again_after_limit(Site& site);
 
+// A queued run that the keeper holds to have started is under way: its word is what counts, and
+// slots are measured from its time.
+Result<> adopt_start(Site& site, const Digest& run);
+
 // The worker (re)connected: what was sent to the one before is sent again.
 Result<> resume_worker(Site& site);
 

@@ -16,6 +16,8 @@
 
 #include "front/append.h"
 #include "front/grants.h"
+#include "front/recovery.h"
+#include "front/start.h"
 #include "keeper/keeper.h"
 #include "os/files.h"
 
@@ -64,7 +66,28 @@ class Machine {
     COFFER_CHECK(start_keeper());
     answer_over(std::move(line.first));
     COFFER_CHECK(front::resend_pending(*site_));
+    const auto entries = site_->status.tree_size;
+    COFFER_CHECK(front::check_against_keeper(*site_));
+    EXPECT_EQ(entries, site_->status.tree_size) << "what was sent again is in the status";
     return front::adopt_revocations(*site_);
+  }
+
+  // A folder as it is now, under another name; and back, while nothing runs.
+  Result<> copy(const std::string& folder, const std::string& name) {
+    return copy_folder(data_ / folder, data_ / name);
+  }
+  Result<> put_back(const std::string& name, const std::string& folder) {
+    stop();
+    return copy_folder(data_ / name, data_ / folder);
+  }
+  // As `coffer recover accept`, then a start.
+  Result<> recover(const std::string& reason) {
+    stop();
+    COFFER_CHECK(start_keeper());
+    COFFER_CHECK(connect_front());
+    COFFER_CHECK(front::go_on_without_missing(*site_, reason));
+    stop();
+    return start();
   }
 
   // Time passes while the keeper answers nobody: it has a thread of its own, and one clock.
@@ -97,7 +120,20 @@ class Machine {
     return {};
   }
 
+  static Result<> copy_folder(const std::filesystem::path& from, const std::filesystem::path& to) {
+    COFFER_CHECK(remove_tree(to));
+    std::error_code failed;
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, failed);
+    if (failed) return Error{Code::Internal, failed.message()};
+    return {};
+  }
+
   Result<> start_front() {
+    COFFER_CHECK(connect_front());
+    return front::prepare_to_serve(*site_);
+  }
+
+  Result<> connect_front() {
     COFFER_TRY(ChannelPair line, make_channel_pair());
     COFFER_TRY(ChannelPair control, make_channel_pair());
     supervisor_ = std::move(control.first);
@@ -105,11 +141,8 @@ class Machine {
     COFFER_TRY(site_, front::open_site(data_, clock_));
     site_->links = front::Links{std::move(control.second), patience_};
     site_->links.accept(PeerTag::Keeper, std::move(line.second));
-    COFFER_CHECK(front::resend_pending(*site_));
-    const auto entries = site_->status.tree_size;
-    COFFER_CHECK(front::check_against_keeper(*site_));
-    EXPECT_EQ(entries, site_->status.tree_size) << "what was sent again is in the status";
-    return front::publish_ledger(*site_);
+    COFFER_TRY(site_->status, site_->links.ask_keeper_for<keeper::StatusReply>(keeper::Status{}));
+    return {};
   }
 
   void stop_front() {

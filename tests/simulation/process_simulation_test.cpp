@@ -221,10 +221,13 @@ class ProcessSimulation : public testing::Test {
 
   front::Site& site() { return machine_->site(); }
   std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
-  void advance(Duration time) {
+  void pass(Duration time) {
     machine_->advance(time);
     world_->now += static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+  }
+  void advance(Duration time) {
+    pass(time);
     const auto ticked = front::tick(site());
     EXPECT_TRUE(ticked) << ticked.error().message;
   }
@@ -312,15 +315,27 @@ class ProcessSimulation : public testing::Test {
     }
   }
 
-  void check_runs() {
+  // Within the longest that any of them may take.
+  void end_unknown_runs() {
+    for (int i = 0; i < 40; ++i) {
+      const auto ended = front::end_unknown_runs(site());
+      EXPECT_TRUE(ended) << ended.error().message;
+      advance(30s);
+    }
+  }
+
+  void check_submitted() {
     for (const auto& digest : submitted_) {
       const auto known = world_->must<keeper::RunReply>(keeper::RunQuery{digest});
       EXPECT_EQ(known.phase, keeper::Phase::Over) << digest.text();
     }
     const auto budget = world_->budget(grants_[0]);
     EXPECT_EQ(budget.reserved, program::Cost{}) << "a run that is over reserves nothing";
-    check(*machine_, simulation_->told, 0, grants_);
     EXPECT_TRUE(front::check_against_keeper(site()));
+  }
+  void check_runs() {
+    check_submitted();
+    check(*machine_, simulation_->told, 0, grants_);
   }
 
   std::mt19937_64 random_;
@@ -341,7 +356,12 @@ TEST_F(ProcessSimulation, EveryRunComesToItsEndWhateverProcessEnds) {
   const auto rounds = static_cast<std::uint64_t>(crashes_wanted()) / 40;
   for (std::uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
-    begin(seed + round);
+    bool passes = false;  // time, between two questions of the front
+    begin(seed + round, [&]() -> Duration {
+      if (passes && below(20) == 0) pass(std::chrono::milliseconds{below(3000)});
+      return 0s;
+    });
+    passes = true;
     for (int i = 0; i < 250 && !HasFailure(); ++i) step();
     come_to_rest();
     check_runs();
@@ -415,6 +435,80 @@ TEST_F(ProcessSimulation, RunsThatOnlyTheKeeperKnowsEndWheneverTheyMoveOn) {
     }
   }
   EXPECT_EQ(world_->budget(grants_[0]).reserved, program::Cost{});
+}
+
+// What the keeper knows beyond it comes to its end, and the database goes on with what it has.
+TEST_F(ProcessSimulation, EveryRunComesToItsEndAfterOldDatabasesToo) {
+  const std::uint64_t seed = seed_of_run();
+  SCOPED_TRACE("replay: COFFER_SEED=" + std::to_string(seed));
+  std::size_t accepted = 0;
+  const auto rounds = static_cast<std::uint64_t>(crashes_wanted()) / 20;
+  for (std::uint64_t round = 0; round < rounds && !HasFailure(); ++round) {
+    SCOPED_TRACE("round " + std::to_string(round));
+    std::uint64_t answers = 0;  // until the copy, also between the keeper's word and the front's
+    begin(seed + round, [&]() -> Duration {
+      const bool now = answers > 0 && --answers == 0;
+      EXPECT_TRUE(!now || machine_->copy("front", "copy"));
+      return 0s;
+    });
+    answers = 1 + below(150);
+    for (int i = 0; i < 200 && !HasFailure(); ++i) step();
+    if (answers > 0) continue;
+    const auto size = site().tree.size();
+    ASSERT_TRUE(machine_->put_back("copy", "front"));
+    const auto started = machine_->start();
+    if (!started) {
+      EXPECT_EQ(started.error().rule, "database_older") << started.error().message;
+      const auto recovered = machine_->recover("copy of yesterday");
+      ASSERT_TRUE(recovered) << recovered.error().message;
+      ++accepted;
+    }
+    EXPECT_GE(site().tree.size(), size);
+    reconnect();
+    for (int i = 0; i < 50 && !HasFailure(); ++i) step();
+    come_to_rest();
+    end_unknown_runs();
+    check_submitted();
+  }
+  EXPECT_GT(accepted, rounds / 2) << "too little happened";
+}
+
+TEST_F(ProcessSimulation, GapThatTheKeeperDidNotEnterIsStillThere) {
+  begin(seed_of_run());
+  ASSERT_TRUE(machine_->copy("front", "copy"));
+  submit();
+  ASSERT_TRUE(machine_->put_back("copy", "front"));
+  ASSERT_FALSE(machine_->recover(""));
+  machine_->stop();
+  const auto started = machine_->start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().rule, "database_older");
+  ASSERT_TRUE(machine_->recover("copy of yesterday"));
+  const auto named = site().db.row("SELECT COUNT(*) FROM entries WHERE kind = ?",
+                                   {std::string(ledger::kRecoveryKind)});
+  ASSERT_TRUE(named);
+  EXPECT_EQ((*named)->integer(0), 1);
+}
+
+// The front was killed before it stored the answer, and the keeper's memory is of a time before.
+TEST_F(ProcessSimulation, OlderKeeperIsNotAskedForWhatItForgot) {
+  begin(seed_of_run());
+  ASSERT_TRUE(machine_->copy("keeper", "copy"));
+  const keeper::Request asked =
+      world_->submit(world_->person("ada"), world_->run_object(grants_, manifest_));
+  ASSERT_TRUE(machine_->ask(asked));
+  submit();
+  ASSERT_TRUE(
+      site().db.run("INSERT INTO pending(op, extra) VALUES(?, '{}')", {keeper::encode(asked)}));
+  const auto size = site().tree.size();
+  ASSERT_TRUE(machine_->put_back("copy", "keeper"));
+  const auto started = machine_->start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().rule, "keeper_older");
+  const auto recovered = machine_->recover("copy of yesterday");
+  ASSERT_TRUE(recovered) << recovered.error().message;
+  EXPECT_GT(site().tree.size(), size);
+  EXPECT_TRUE(front::check_against_keeper(site()));
 }
 
 TEST_F(ProcessSimulation, SecondServerOnTheDirectoryIsRefusedAndChangesNothing) {
