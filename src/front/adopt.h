@@ -12,9 +12,9 @@ namespace coffer::front {
 
 // At start: runs that are queued, under way or held here and further there.
 Result<> adopt_known_runs(Site& site);
-// At start and now and then: runs that only the keeper knows are cancelled, and settled at their
-// slot. They go on by themselves meanwhile: what the keeper refuses for that waits for the next
-// time.
+// At start and now and then: runs that only the keeper knows, or only the keeper holds to be open,
+// are cancelled, and settled at their slot; what it holds of them is withheld in time. They go on
+// by themselves meanwhile: what the keeper refuses for that waits for the next time.
 Result<> end_unknown_runs(Site& site);
 
 }  // namespace coffer::front

@@ -18,6 +18,11 @@ namespace coffer::front {
 Result<keeper::Appended> append(Site& site, const keeper::Request& operation,
                                 const Json& extra = {});
 
+// Whether the keeper refused it by a rule: at once it would do so again.
+inline bool is_refusal(const Error& error) {
+  return !error.rule.empty() && error.rule != "unavailable";
+}
+
 // At start and whenever the keeper is connected anew. site.status is as it is after them.
 Result<> resend_pending(Site& site);
 

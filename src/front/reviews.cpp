@@ -13,6 +13,8 @@
 namespace coffer::front {
 namespace {
 
+constexpr std::int64_t kPutOffMs = 3'600'000;
+
 // Held outputs on whose grants the caller (second parameter) is an approver.
 constexpr std::string_view kHeld =
     "SELECT o.run, o.name, o.held_until FROM outputs o WHERE o.held_until IS NOT NULL AND "
@@ -271,6 +273,11 @@ Result<> apply(const Applied& context, const keeper::Approve& op) {
 }
 
 Result<> apply(const Applied& context, const keeper::Decide& op) {
+  COFFER_TRY(const auto held,
+             context.site.db.row("SELECT 1 FROM outputs WHERE run = ? AND name = ? AND verdict ="
+                                 " 'held'",
+                                 {op.run.text(), op.output}));
+  if (!held) return {};  // unknown to a restored database, or over for a restored keeper
   return settle_output(context, op);
 }
 Result<> apply(const Applied&, const keeper::View&) { return {}; }
@@ -300,8 +307,13 @@ Result<> expire_held(Site& site) {
                           {site.now_ms()}));
   for (const auto& row : rows) {
     COFFER_TRY(const Digest run, Digest::parse(row.text(0)));
-    COFFER_CHECK(
-        decide(site, run, row.text(1), keeper::Decision::Withheld, keeper::DecisionCause::Expired));
+    auto done =
+        decide(site, run, row.text(1), keeper::Decision::Withheld, keeper::DecisionCause::Expired);
+    if (done) continue;
+    if (!is_refusal(done.error())) return done;
+    log_error("front", "held output could not be withheld", done.error());
+    COFFER_CHECK(site.db.run("UPDATE outputs SET held_until = ? WHERE run = ? AND name = ?",
+                             {site.now_ms() + kPutOffMs, row.text(0), row.text(1)}));
   }
   return {};
 }

@@ -14,6 +14,7 @@ namespace coffer::front {
 namespace {
 
 constexpr Duration kSendPatience = 5s;
+constexpr std::int64_t kPutOffMs = 60'000;
 
 struct Load {
   std::uint64_t cpus{0};
@@ -199,7 +200,12 @@ Result<> end_overdue(Site& site) {
                                            " state = 'queued' AND deadline <= ?",
                                            {site.now_ms()}));
   for (const auto& row : rows) {
-    COFFER_CHECK(end_run(site, row.text(0), keeper::CancelCause::Cancelled));
+    auto done = end_run(site, row.text(0), keeper::CancelCause::Cancelled);
+    if (done) continue;
+    if (!is_refusal(done.error())) return done;
+    log_error("front", "overdue run could not be ended", done.error());
+    COFFER_CHECK(site.db.run("UPDATE runs SET deadline = ? WHERE digest = ?",
+                             {site.now_ms() + kPutOffMs, row.text(0)}));
   }
   return {};
 }
@@ -295,8 +301,10 @@ Result<> apply(const Applied& context, const keeper::Cancel& op) {
   if (context.appended.visible_at_ms > 0) {  // it has started: its next slot shows it
     return site.db.run("UPDATE runs SET wanted = ? WHERE digest = ?", {cause, digest});
   }
-  COFFER_TRY(const auto known, site.db.row("SELECT 1 FROM runs WHERE digest = ?", {digest}));
-  if (!known) return {};  // a restored database does not know it
+  COFFER_TRY(const auto known, site.db.row("SELECT 1 FROM runs WHERE digest = ? AND state IN"
+                                           " ('queued','running')",
+                                           {digest}));
+  if (!known) return {};  // unknown to a restored database, or over for a restored keeper
   const bool failed = cause == "cell_unproven" || cause == "environment";
   COFFER_CHECK(
       site.db.run("UPDATE runs SET state = ?, cause = ?, ended = ?, ledger_last = ? WHERE"

@@ -17,8 +17,10 @@
 namespace coffer::front {
 namespace {
 
-constexpr std::int64_t kHeldMs = static_cast<std::int64_t>(keeper::kHeldMs);
+// The keeper noted the beginning a moment later.
+constexpr std::int64_t kHeldMs = static_cast<std::int64_t>(keeper::kHeldMs) + 1000;
 constexpr std::int64_t kOverdueMs = 60'000;
+constexpr std::int64_t kPutOffMs = 10'000;
 
 Result<program::Slots> slots_of_run(Site& site, const std::string& digest) {
   COFFER_TRY(const auto row, site.db.row("SELECT envelope FROM runs WHERE digest = ?", {digest}));
@@ -177,7 +179,14 @@ Result<> settle_due(Site& site) {
   COFFER_TRY(const auto rows, site.db.rows("SELECT digest FROM runs WHERE check_at <= ? ORDER BY"
                                            " check_at LIMIT 64",
                                            {site.now_ms()}));
-  for (const auto& row : rows) COFFER_CHECK(settle_if_due(site, row.text(0)));
+  for (const auto& row : rows) {
+    auto done = settle_if_due(site, row.text(0));
+    if (done) continue;
+    if (!is_refusal(done.error())) return done;
+    log_error("front", "run could not be settled", done.error());
+    COFFER_CHECK(site.db.run("UPDATE runs SET check_at = ? WHERE digest = ?",
+                             {site.now_ms() + kPutOffMs, row.text(0)}));
+  }
   return {};
 }
 
@@ -185,8 +194,10 @@ Result<> apply(const Applied& context, const keeper::Settle& op) {
   Site& site = context.site;
   const std::string digest = op.run.text();
   COFFER_TRY(const auto row,
-             site.db.row("SELECT started, wanted FROM runs WHERE digest = ?", {digest}));
-  if (!row) return {};  // of a run that a restored database does not know
+             site.db.row("SELECT started, wanted FROM runs WHERE digest = ? AND state IN"
+                         " ('queued','running')",
+                         {digest}));
+  if (!row) return {};  // unknown to a restored database, or over for a restored keeper
   const Ended ended = ended_as(op.settled, row->text(1));
   const Json& report = context.extra["report"];
   COFFER_CHECK(site.db.run(

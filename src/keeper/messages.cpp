@@ -200,7 +200,7 @@ void fields(A& a, M& m) {
 }
 template <class A, Of<RunReply> M>
 void fields(A& a, M& m) {
-  a(m.phase, m.attempt, m.started_ms, m.settled, m.report, m.held);
+  a(m.phase, m.attempt, m.started_ms, m.settled, m.report, m.held, m.held_since_ms);
 }
 template <class A, Of<RunsReply::Run> M>
 void fields(A& a, M& m) {

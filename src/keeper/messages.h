@@ -296,7 +296,7 @@ struct BudgetReply {
   std::uint64_t auto_spent{0};  // of a grant: what no approver approved
   // A grant: revoked. A dataset: frozen until its owner signs a new limit.
   bool closed{false};
-  std::uint32_t losses{0};  // of a grant: how often a run under it was lost, since the last limit
+  std::uint32_t losses{0};   // of a grant: how often a run under it was lost, since the last limit
   std::uint64_t lost_ms{0};  // and when the last one was settled
 };
 enum class Phase : std::uint8_t {
@@ -314,7 +314,8 @@ struct RunReply {
   // With it until the run is over, where the worker reported: without keys, and without length and
   // content of what is not released.
   std::optional<RunReport> report;
-  std::vector<std::string> held;  // names of outputs
+  std::vector<std::string> held;   // names of outputs
+  std::uint64_t held_since_ms{0};  // 0 before
 };
 struct RunsReply {
   struct Run {

@@ -65,6 +65,7 @@ std::vector<Reply> replies() {
   run.settled = Settled{1, {}, {}, {}};
   run.report = report();
   run.held = {"weights"};
+  run.held_since_ms = 7000;
   StatusReply status;
   status.operator_key.emplace();
   status.pending_revocations = {"{}"};

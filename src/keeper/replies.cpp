@@ -154,6 +154,7 @@ Result<Reply> State::answer(const RunQuery& query, std::uint64_t now_ms) const {
   for (const auto& output : known->outputs) {
     if (output.verdict == program::Verdict::Held) out.held.push_back(output.name);
   }
+  out.held_since_ms = known->held_since_ms;
   return Reply{std::move(out)};
 }
 
