@@ -21,8 +21,9 @@ class RestoreSimulation : public ProcessWorld {
       SCOPED_TRACE("round " + std::to_string(round));
       std::uint64_t answers = 0;  // until the copy
       begin(seed + round, [&]() -> Duration {
-        const bool now = answers > 0 && --answers == 0;
-        EXPECT_TRUE(!now || machine_->copy(folder, "copy"));
+        if (answers == 0) return 0s;
+        --answers;
+        EXPECT_TRUE(answers > 0 || machine_->copy(folder, "copy"));
         return 0s;
       });
       answers = 1 + below(150);
