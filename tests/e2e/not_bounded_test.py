@@ -75,13 +75,18 @@ class OutsideTheBits(unittest.TestCase):
                 continue
         return self.fail("the server was not ready again")
 
+    def until_running(self, run):
+        end = time.monotonic() + 60
+        while self.ada.ask(f"runs show {run['id']}")["state"] != "running":
+            self.assertLess(time.monotonic(), end, "the run did not start")
+            time.sleep(0.1)
+        return run
+
     def lose(self, grant, count, cancel=False):
         """Starts `count` runs side by side and kills what executes them; whoever cancels then hides nothing."""
         runs = [self.nap(grant, 7) for _ in range(count)]
-        end = time.monotonic() + 60
-        while any(self.ada.ask(f"runs show {run['id']}")["state"] != "running" for run in runs):
-            self.assertLess(time.monotonic(), end, "the runs did not start")
-            time.sleep(0.1)
+        for run in runs:
+            self.until_running(run)
         time.sleep(0.5)
         self.assertTrue(self.server.kill("worker"))
         if cancel:
@@ -133,11 +138,10 @@ class OutsideTheBits(unittest.TestCase):
     def test_what_waited_in_the_queue_starts_when_the_owner_has_signed(self):
         grant = self.world.give("queued")
         self.lose(grant, 2)
-        running = self.nap(grant, 7)
-        full = self.nap(self.world.grant, 7)
+        # One after the other: so the slot of the one that suspends the grant comes before the other makes room.
+        running = self.until_running(self.nap(grant, 7))
+        full = self.until_running(self.nap(self.world.grant, 7))
         queued = self.nap(grant, 0)
-        while self.ada.ask(f"runs show {running['id']}")["state"] != "running":
-            time.sleep(0.1)
         time.sleep(0.5)
         self.server.kill("worker")
         self.assertEqual([self.wait(run)["cause"] for run in (running, full)], ["lost"] * 2)
