@@ -1,7 +1,5 @@
 #include "front/adopt.h"
 
-#include <algorithm>
-
 #include "base/log.h"
 #include "front/append.h"
 #include "front/runs.h"
@@ -17,8 +15,9 @@ Result<> adopt_outputs(Site& site, const std::string& digest, const keeper::RunR
   for (std::size_t i = 0; i < settled.verdicts.size(); ++i) {
     const ShownVerdict now = shown(settled.verdicts[i]);
     COFFER_CHECK(site.db.run(
-        "UPDATE outputs SET verdict = ?, refusal = ?, held_until = ?,"
-        " commitment = coalesce(?, commitment) WHERE run = ? AND position = ?",
+        "UPDATE outputs SET verdict = ?1, refusal = ?2, held_until = ?3,"
+        " commitment = coalesce(?4, commitment) WHERE run = ?5 AND position = ?6"
+        " AND (verdict, held_until) IS NOT (?1, ?3)",
         {now.verdict, now.refusal,
          now.verdict == "held" ? db::Value{held_until} : db::Value{nullptr},
          known.report ? db::Value{known.report->outputs[i].commitment.text()} : db::Value{nullptr},

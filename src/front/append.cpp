@@ -161,6 +161,15 @@ Result<keeper::Appended> append(Site& site, const keeper::Request& operation, co
   return send(site, pending, operation, extra);
 }
 
+Result<> or_put_off(const Result<>& done, std::string_view event,
+                    const std::function<Result<>()>& put_off) {
+  if (done) return {};
+  const Error& error = done.error();
+  if (error.rule.empty() || error.rule == "unavailable") return error;
+  log_error("front", event, error);
+  return put_off();
+}
+
 Result<> resend_pending(Site& site) {
   COFFER_CHECK(resend(site));
   return {};

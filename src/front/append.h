@@ -18,10 +18,10 @@ namespace coffer::front {
 Result<keeper::Appended> append(Site& site, const keeper::Request& operation,
                                 const Json& extra = {});
 
-// Whether the keeper refused it by a rule: at once it would do so again.
-inline bool is_refusal(const Error& error) {
-  return !error.rule.empty() && error.rule != "unavailable";
-}
+// One of those that are due: what the keeper refuses by a rule, which it would do again at once, is
+// logged as `event` and put off, and holds up nothing else. Any other error is the answer.
+Result<> or_put_off(const Result<>& done, std::string_view event,
+                    const std::function<Result<>()>& put_off);
 
 // At start and whenever the keeper is connected anew. site.status is as it is after them.
 Result<> resend_pending(Site& site);

@@ -14,6 +14,7 @@ namespace coffer::front {
 namespace {
 
 constexpr std::int64_t kPutOffMs = 3'600'000;
+constexpr std::int64_t kNotedLaterMs = 1000;  // the keeper's note of the beginning, at most
 
 // Held outputs on whose grants the caller (second parameter) is an approver.
 constexpr std::string_view kHeld =
@@ -304,16 +305,15 @@ Result<std::filesystem::path> sealed_file(Site& site, const Caller& caller, std:
 Result<> expire_held(Site& site) {
   COFFER_TRY(const auto rows,
              site.db.rows("SELECT run, name FROM outputs WHERE held_until <= ? LIMIT 64",
-                          {site.now_ms()}));
+                          {site.now_ms() - kNotedLaterMs}));
   for (const auto& row : rows) {
     COFFER_TRY(const Digest run, Digest::parse(row.text(0)));
-    auto done =
+    const auto done =
         decide(site, run, row.text(1), keeper::Decision::Withheld, keeper::DecisionCause::Expired);
-    if (done) continue;
-    if (!is_refusal(done.error())) return done;
-    log_error("front", "held output could not be withheld", done.error());
-    COFFER_CHECK(site.db.run("UPDATE outputs SET held_until = ? WHERE run = ? AND name = ?",
-                             {site.now_ms() + kPutOffMs, row.text(0), row.text(1)}));
+    COFFER_CHECK(or_put_off(done, "held output could not be withheld", [&] {
+      return site.db.run("UPDATE outputs SET held_until = ? WHERE run = ? AND name = ?",
+                         {site.now_ms() + kPutOffMs, row.text(0), row.text(1)});
+    }));
   }
   return {};
 }

@@ -200,12 +200,11 @@ Result<> end_overdue(Site& site) {
                                            " state = 'queued' AND deadline <= ?",
                                            {site.now_ms()}));
   for (const auto& row : rows) {
-    auto done = end_run(site, row.text(0), keeper::CancelCause::Cancelled);
-    if (done) continue;
-    if (!is_refusal(done.error())) return done;
-    log_error("front", "overdue run could not be ended", done.error());
-    COFFER_CHECK(site.db.run("UPDATE runs SET deadline = ? WHERE digest = ?",
-                             {site.now_ms() + kPutOffMs, row.text(0)}));
+    const auto done = end_run(site, row.text(0), keeper::CancelCause::Cancelled);
+    COFFER_CHECK(or_put_off(done, "overdue run could not be ended", [&] {
+      return site.db.run("UPDATE runs SET deadline = ? WHERE digest = ?",
+                         {site.now_ms() + kPutOffMs, row.text(0)});
+    }));
   }
   return {};
 }

@@ -17,8 +17,7 @@
 namespace coffer::front {
 namespace {
 
-// The keeper noted the beginning a moment later.
-constexpr std::int64_t kHeldMs = static_cast<std::int64_t>(keeper::kHeldMs) + 1000;
+constexpr std::int64_t kHeldMs = static_cast<std::int64_t>(keeper::kHeldMs);
 constexpr std::int64_t kOverdueMs = 60'000;
 constexpr std::int64_t kPutOffMs = 10'000;
 
@@ -180,12 +179,11 @@ Result<> settle_due(Site& site) {
                                            " check_at LIMIT 64",
                                            {site.now_ms()}));
   for (const auto& row : rows) {
-    auto done = settle_if_due(site, row.text(0));
-    if (done) continue;
-    if (!is_refusal(done.error())) return done;
-    log_error("front", "run could not be settled", done.error());
-    COFFER_CHECK(site.db.run("UPDATE runs SET check_at = ? WHERE digest = ?",
-                             {site.now_ms() + kPutOffMs, row.text(0)}));
+    const auto done = settle_if_due(site, row.text(0));
+    COFFER_CHECK(or_put_off(done, "run could not be settled", [&] {
+      return site.db.run("UPDATE runs SET check_at = ? WHERE digest = ?",
+                         {site.now_ms() + kPutOffMs, row.text(0)});
+    }));
   }
   return {};
 }
